@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+# leat_library(NAME SOURCES ... [DEPENDS ...])      a layer or a wire format: a static library and its unit tests
+# leat_component(KIND NAME SOURCES ... [DEPENDS ...])  a receiver, processor, exporter or extension: one call, no other edit
+# leat_fuzz(FORMAT [DEPENDS ...])                   tests/fuzz/FORMAT/target.c; the corpus runs as a test in every build
+# The unit tests of a folder are tests/unit/<folder>/test_*.c, found by name.
+
+function(leat_target_defaults target)
+  target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
+  target_link_libraries(${target} PRIVATE leat_warnings leat_hardening PUBLIC leat_sanitize)
+endfunction()
+
+function(leat_library name)
+  cmake_parse_arguments(A "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_library(${name} STATIC ${A_SOURCES})
+  leat_target_defaults(${name})
+  target_link_libraries(${name} PUBLIC ${A_DEPENDS})
+  file(RELATIVE_PATH folder ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
+  leat_tests(${name} ${CMAKE_SOURCE_DIR}/tests/unit/${folder})
+endfunction()
+
+function(leat_tests library folder)
+  file(GLOB files CONFIGURE_DEPENDS ${folder}/test_*.c)
+  foreach(file ${files})
+    get_filename_component(stem ${file} NAME_WE)
+    file(RELATIVE_PATH place ${CMAKE_SOURCE_DIR}/tests/unit ${folder})
+    string(REPLACE "/" "_" prefix ${place})
+    set(target unit_${prefix}_${stem})
+    if(NOT TARGET ${target})
+      add_executable(${target} ${file})
+      leat_target_defaults(${target})
+      target_link_libraries(${target} PRIVATE ${library} leat_kit)
+      add_test(NAME ${place}/${stem} COMMAND ${target})
+      set_tests_properties(${place}/${stem} PROPERTIES LABELS unit TIMEOUT 120)
+    endif()
+  endforeach()
+endfunction()
+
+function(leat_component kind name)
+  cmake_parse_arguments(A "MODULE" "" "SOURCES;DEPENDS" ${ARGN})
+  leat_library(leat_${kind}_${name} SOURCES ${A_SOURCES} DEPENDS leat_deliver ${A_DEPENDS})
+  set_property(GLOBAL APPEND PROPERTY LEAT_${kind}_NAMES ${name})
+endfunction()
+
+function(leat_fuzz format)
+  cmake_parse_arguments(A "" "" "DEPENDS" ${ARGN})
+  set(folder ${CMAKE_SOURCE_DIR}/tests/fuzz/${format})
+  add_executable(fuzz_${format} ${folder}/target.c)
+  leat_target_defaults(fuzz_${format})
+  target_link_libraries(fuzz_${format} PRIVATE ${A_DEPENDS})
+  if(LEAT_FUZZ)
+    target_link_options(fuzz_${format} PRIVATE -fsanitize=fuzzer)
+    add_test(NAME fuzz/${format} COMMAND fuzz_${format} -runs=0 ${folder}/corpus)
+  else() # without libFuzzer a small driver feeds the corpus to the same target
+    target_sources(fuzz_${format} PRIVATE ${CMAKE_SOURCE_DIR}/tests/kit/fuzz_main.c)
+    add_test(NAME fuzz/${format} COMMAND fuzz_${format} ${folder}/corpus)
+  endif()
+  set_tests_properties(fuzz/${format} PROPERTIES LABELS fuzz TIMEOUT 300)
+endfunction()
+
+# components.def.h: names only; agent/app/registry.c turns them into tables.
+function(leat_write_components file)
+  set(text "/* made by CMake from the leat_component() calls: names only */\n")
+  foreach(kind receiver processor exporter extension)
+    get_property(names GLOBAL PROPERTY LEAT_${kind}_NAMES)
+    string(TOUPPER ${kind} upper)
+    string(APPEND text "#define LEAT_${upper}S(X)")
+    foreach(name ${names})
+      string(APPEND text " X(${name})")
+    endforeach()
+    string(APPEND text "\n")
+  endforeach()
+  file(CONFIGURE OUTPUT ${file} CONTENT "${text}" @ONLY)
+endfunction()
