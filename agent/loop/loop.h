@@ -22,6 +22,7 @@ void leat_loop_run(struct leat_loop *loop);                /* until leat_loop_st
 bool leat_loop_run_once(struct leat_loop *loop, bool wait); /* one turn; false when nothing is left to wait for */
 void leat_loop_stop(struct leat_loop *loop);               /* any thread */
 struct leat_world *leat_loop_world(struct leat_loop *loop);
+bool leat_loop_is_simulated(const struct leat_loop *loop);
 uint64_t leat_loop_now_ns(struct leat_loop *loop); /* monotonic, read once a turn */
 struct uv_loop_s *leat_loop__uv(struct leat_loop *loop); /* inside agent/loop only */
 

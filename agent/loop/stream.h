@@ -18,7 +18,7 @@ struct leat_stream;
 struct leat_stream_events {
     void (*opened)(void *ctx);                          /* outgoing: connected */
     void (*bytes)(void *ctx, struct leat_slice bytes);  /* the callee owns the reference */
-    void (*drained)(void *ctx);                         /* all that was written has left */
+    void (*drained)(void *ctx);                         /* all that was written has left; later in the turn */
     void (*closed)(void *ctx, const struct leat_err *why); /* last; why->code LEAT_OK: end of file or our own close */
 };
 
@@ -36,6 +36,8 @@ void leat_stream_pause(struct leat_stream *stream); /* no `bytes` until resumed 
 void leat_stream_resume(struct leat_stream *stream);
 void leat_stream_close(struct leat_stream *stream); /* unsent bytes are dropped; `closed` follows later in this turn */
 void leat_stream_close_flushed(struct leat_stream *stream); /* after what was written has left, or 5 s */
+/* `bytes` are then lent for the call only (no block): for owners that transform them at once, as TLS does. */
+void leat_stream_borrow(struct leat_stream *stream);
 const char *leat_stream_peer(const struct leat_stream *stream); /* "10.1.2.3:4567", "unix" */
 
 struct leat_listener;
