@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/pipe/batch.h"
+
+#include <string.h>
+
+#include "agent/base/alloc.h"
+
+struct leat_meta *leat_meta_new(const struct leat_meta_pair *pairs, uint32_t count)
+{
+    size_t bytes = sizeof(struct leat_meta) + count * sizeof *pairs;
+    for (uint32_t i = 0; i < count; i++)
+        bytes += strlen(pairs[i].key) + strlen(pairs[i].value) + 2;
+    struct leat_meta *meta = leat_alloc(bytes);
+    if (!meta)
+        return NULL;
+    meta->refs = 1;
+    meta->count = count;
+    char *to = (char *)&meta->pairs[count];
+    for (uint32_t i = 0; i < count; i++) {
+        meta->pairs[i].key = strcpy(to, pairs[i].key);
+        to += strlen(to) + 1;
+        meta->pairs[i].value = strcpy(to, pairs[i].value);
+        to += strlen(to) + 1;
+    }
+    return meta;
+}
+
+struct leat_meta *leat_meta_ref(struct leat_meta *meta)
+{
+    if (meta)
+        meta->refs++;
+    return meta;
+}
+
+struct leat_meta *leat_meta_unref(struct leat_meta *meta)
+{
+    if (meta && --meta->refs == 0)
+        leat_free(meta);
+    return NULL;
+}
+
+const char *leat_meta_get(const struct leat_meta *meta, const char *key)
+{
+    for (uint32_t i = 0; meta && i < meta->count; i++)
+        if (strcmp(meta->pairs[i].key, key) == 0)
+            return meta->pairs[i].value;
+    return NULL;
+}
+
+bool leat_meta_eq(const struct leat_meta *a, const struct leat_meta *b)
+{
+    if (a == b)
+        return true;
+    if (!a || !b || a->count != b->count)
+        return false;
+    for (uint32_t i = 0; i < a->count; i++)
+        if (strcmp(a->pairs[i].key, b->pairs[i].key) != 0 || strcmp(a->pairs[i].value, b->pairs[i].value) != 0)
+            return false;
+    return true;
+}
+
+struct leat_batch *leat_batch_new(enum leat_signal signal, const struct leat_form_ops *form)
+{
+    struct leat_batch *batch = leat_zalloc(1, sizeof *batch);
+    if (!batch)
+        return NULL;
+    batch->signal = signal;
+    batch->form = form;
+    leat_list_init(&batch->link);
+    return batch;
+}
+
+struct leat_batch *leat_batch_share(const struct leat_batch *batch)
+{
+    struct leat_batch *twin = leat_batch_new(batch->signal, batch->form);
+    if (!twin)
+        return NULL;
+    if (leat_chain_share_all(&twin->payload, &batch->payload) != LEAT_OK) {
+        leat_batch_free(twin);
+        return NULL;
+    }
+    twin->item_count = batch->item_count;
+    twin->pinned_bytes = batch->pinned_bytes;
+    twin->meta = leat_meta_ref(batch->meta);
+    twin->ack = batch->ack;
+    twin->born_ns = batch->born_ns;
+    return twin;
+}
+
+void leat_batch_free(struct leat_batch *batch)
+{
+    if (!batch)
+        return;
+    leat_chain_done(&batch->payload);
+    leat_meta_unref(batch->meta);
+    leat_free(batch);
+}
+
+void leat_batch_end(struct leat_batch *batch, enum leat_outcome outcome, enum leat_drop reason)
+{
+    struct leat_ack *ack = batch->ack;
+    leat_ack_settle(ack, outcome, reason, batch->item_count);
+    leat_batch_free(batch);
+    leat_ack_close(ack);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/pipe/host.h"
+
+/* Above the soft limit nothing new is let in; what is inside can drain. */
+static bool short_of_memory(void) { return leat_budget_above_soft(leat_pool_budget(leat_pool_here())); }
+
+leat_rc leat_emit(struct leat_host *host, struct leat_batch *batch)
+{
+    struct leat_ledger *ledger = &host->ledger[batch->signal];
+    struct leat_node *out = host->out[batch->signal];
+    if (!out)
+        return LEAT_EUNSUPPORTED;
+    leat_rc rc = short_of_memory() ? LEAT_AGAIN : leat_node_reserve(out, batch);
+    if (rc != LEAT_OK) {
+        leat_ledger__add(&ledger->refused, batch->item_count);
+        return rc;
+    }
+    if (batch->pinned_bytes < batch->payload.bytes)
+        batch->pinned_bytes = batch->payload.bytes;
+    batch->born_ns = leat_loop_now_ns(host->loop);
+    leat_ledger_in(ledger, batch->item_count, batch->payload.bytes);
+    leat_ledger_out(ledger, batch->item_count, batch->payload.bytes);
+    leat_node_put(out, batch);
+    return LEAT_OK;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* host -- what the graph gives to a component instance: its loop, its place among the shards, its door out.
+ *
+ * Why      components open no sockets of their own, know no graph and no configuration but their own.
+ * Threads  one instance per shard; every call on that shard's thread.
+ * Owns     the graph owns the host and keeps it alive until the instance is closed. */
+#pragma once
+#include "agent/base/counter.h"
+#include "agent/base/log.h"
+#include "agent/pipe/node.h"
+#include "agent/pipe/storage.h"
+
+struct leat_server_auth; /* agent/deliver/auth.h */
+struct leat_host_ops;
+
+struct leat_host {
+    const char *id;   /* as configured: "otlp/2" */
+    struct leat_loop *loop;
+    struct leat_world *world;
+    struct leat_gate *gate;
+    uint32_t shard, shard_count;
+    uint64_t *counts;                        /* one per row of the descriptor's counters, this shard's */
+    struct leat_node *out[LEAT_SIGNAL_COUNT]; /* receivers: where each signal goes; NULL: no pipeline */
+    bool waits_final[LEAT_SIGNAL_COUNT];      /* receivers: answer when the ack is final, not when it is accepted */
+    struct leat_ledger ledger[LEAT_SIGNAL_COUNT];
+    struct leat_node *next;                   /* processors: the next one */
+    const struct leat_host_ops *ops;
+    void *graph;
+};
+
+struct leat_host_ops {
+    /* Accepted sockets of `endpoint` are dealt over the shards: each shard's instance passes its own `adopt`. The
+     * address is bound once, on shard 0. */
+    leat_rc (*listen)(struct leat_host *host, const char *endpoint, void (*adopt)(void *state, int fd), void *state,
+                      struct leat_err *reterr);
+    /* A connection that was dealt here is gone: the next one may come. */
+    void (*released)(struct leat_host *host);
+    /* An open client of the storage extension `extension_id`, named after the instance and `name`. */
+    leat_rc (*storage)(struct leat_host *host, const char *extension_id, const char *name,
+                       struct leat_storage **ret_storage, struct leat_err *reterr);
+    /* The server-side authenticator `extension_id`; see agent/deliver/auth.h. */
+    leat_rc (*server_auth)(struct leat_host *host, const char *extension_id, const struct leat_server_auth **ret_auth,
+                           struct leat_err *reterr);
+};
+
+static inline void leat_host_count(struct leat_host *host, uint32_t row, uint64_t n)
+{
+    leat_ledger__add(&host->counts[row], n);
+}
+
+/* The one door out of a receiver. LEAT_OK: taken. LEAT_AGAIN: no room (memory or a queue): the batch is still the
+ * caller's; `resume` of the receiver will be called. LEAT_EUNSUPPORTED: no pipeline takes this signal. */
+leat_rc leat_emit(struct leat_host *host, struct leat_batch *batch) LEAT_MUST_CHECK;
