@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sender_inner -- the structs of the sender; included inside agent/deliver only.
+ *
+ * A load is what left the queue at once: parts of one or more batches, each with its ack. A shipment is a payload made
+ * of items of one load (all of them at first; halves, single parts or picked items after a refusal). A shot is one
+ * request of a shipment:
+ *
+ *   READY -> OUT -> (judged) DONE | BACKOFF -> READY | HELD -> READY
+ *
+ * A shipment ends with its last shot, a load with its last shipment; then its queue credit goes back. */
+#pragma once
+#include "agent/base/log.h"
+#include "agent/deliver/backoff.h"
+#include "agent/deliver/sender.h"
+
+struct leat_sender__part {
+    struct leat_ack *ack;
+    uint32_t first, left; /* first item of the load; items whose end is not known */
+};
+
+struct leat_sender__load {
+    struct leat_sender *sender;
+    struct leat_list link;
+    uint32_t shipments;
+    int64_t units;            /* queue credit it holds */
+    uint32_t item_count;
+    uint32_t isolate_left;    /* requests that may still be spent on finding the bad item */
+    struct leat_meta *meta;
+    uint32_t part_count;
+    struct leat_sender__part parts[];
+};
+
+enum leat_sender__state { LEAT_SHOT_READY, LEAT_SHOT_OUT, LEAT_SHOT_BACKOFF, LEAT_SHOT_HELD, LEAT_SHOT_DONE };
+
+struct leat_sender__shipment;
+struct leat_sender__shot {
+    struct leat_sender__shipment *shipment;
+    struct leat_request *request;
+    struct leat_parcel parcel;
+    struct leat_timer timer;
+    struct leat_backoff backoff;
+    enum leat_sender__state state;
+    bool coded;
+    struct leat_list link; /* sender->shots */
+};
+
+struct leat_sender__shipment {
+    struct leat_sender__load *load;
+    struct leat_batch batch;    /* what encode sees; owns the payload */
+    uint32_t first;             /* item i of the batch is item first+i of the load, or map[i] */
+    uint32_t *map;
+    struct leat_requests requests;
+    struct leat_sender__shot *shots;
+    uint32_t shots_open;
+    struct leat_timer timer;    /* encode again after a local failure */
+    struct leat_backoff backoff;
+    struct leat_list link;      /* sender->shipments */
+};
+
+struct leat_sender {
+    struct leat_node node;
+    struct leat_loop *loop;
+    struct leat_gate *gate;
+    const char *id;
+    enum leat_signal signal;
+    const struct leat_deliver_conf *conf;
+    struct leat_codec codec;
+    struct leat_carrier *carrier;
+    enum leat_coding coding;
+    int coding_level;
+    struct leat_sender_totals *totals;
+    struct leat_ledger ledger;
+
+    struct leat_list queue;                 /* batches, oldest first */
+    uint64_t queued_batches, queued_items, queued_bytes;
+    int64_t reserved_units;                 /* of the batch that is being offered */
+    uint32_t reservations;
+
+    struct leat_list loads, shipments, shots;
+    uint32_t loads_out;
+    double concurrency;
+    uint64_t slowed_ns;
+
+    struct leat_task pump;
+    struct leat_timer flush;                /* batcher's flush_timeout */
+    bool flush_due;
+
+    bool held;
+    uint64_t hold_probe_ns;
+    struct leat_timer probe;
+
+    bool prepared, preparing, draining, abandoned;
+    void (*drained)(void *ctx);
+    void *drained_ctx;
+    struct leat_log_limit complaint;
+    uint64_t requests_sent, requests_failed, retries, splits;
+};
+
+/* sender_queue.c */
+extern const struct leat_node_ops leat_sender__node_ops;
+int64_t leat_sender__units(const struct leat_sender *sender, const struct leat_batch *batch);
+struct leat_sender__load *leat_sender__take(struct leat_sender *sender, struct leat_sender__shipment **ret_shipment);
+void leat_sender__drop_queue(struct leat_sender *sender, enum leat_drop reason);
+
+/* sender_settle.c */
+void leat_sender__settle(struct leat_sender__shipment *shipment, uint32_t item, uint32_t count,
+                         enum leat_outcome outcome, enum leat_drop reason);
+void leat_sender__settle_request(struct leat_sender__shot *shot, uint32_t delivered, enum leat_drop rest);
+uint32_t leat_sender__item(const struct leat_request *request, uint32_t k); /* k-th item of a request, as batch item */
+
+/* sender_ship.c */
+struct leat_sender__shipment *leat_sender__shipment_new(struct leat_sender__load *load);
+void leat_sender__shipment_start(struct leat_sender__shipment *shipment);
+void leat_sender__shipment_end(struct leat_sender__shipment *shipment);
+void leat_sender__shot_go(struct leat_sender__shot *shot);
+void leat_sender__shot_end(struct leat_sender__shot *shot);
+void leat_sender__shot_retry(struct leat_sender__shot *shot, uint64_t peer_wait_ns);
+void leat_sender__release_held(struct leat_sender *sender);
+void leat_sender__complain(struct leat_sender *sender, enum leat_level level, const char *what, const char *text);
+
+/* sender_judge.c */
+void leat_sender__judge(struct leat_sender__shot *shot, const struct leat_reply *reply);

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a verdict does to the items of a request. */
+#include "agent/base/alloc.h"
+#include "agent/base/check.h"
+#include "agent/deliver/sender_inner.h"
+
+#define SLOW_DOWN_NS 100000000ull /* the peer's load is not news more often than this */
+
+static struct leat_sender *sender_of(const struct leat_sender__shot *shot) { return shot->shipment->load->sender; }
+
+/* ---- concurrency: additive growth, multiplicative retreat ---- */
+
+static void went_well(struct leat_sender *sender)
+{
+    double max = sender->totals->consumers_max;
+    sender->concurrency += 1 / sender->concurrency;
+    if (sender->concurrency > max)
+        sender->concurrency = max;
+}
+
+static void went_slow(struct leat_sender *sender)
+{
+    uint64_t now = leat_loop_now_ns(sender->loop);
+    if (now < sender->slowed_ns + SLOW_DOWN_NS)
+        return;
+    sender->slowed_ns = now;
+    sender->concurrency = sender->concurrency / 2 < 1 ? 1 : sender->concurrency / 2;
+}
+
+/* ---- new shipments out of some items of an old one ---- */
+
+/* The items whose bits are set (over the shipment's items) as a shipment of their own; false when it cannot be made. */
+static bool ship_some(struct leat_sender__shot *shot, const uint8_t *bits, uint32_t count)
+{
+    struct leat_sender__shipment *from = shot->shipment;
+    const struct leat_batch *batch = &from->batch;
+    struct leat_sender__shipment *some = leat_sender__shipment_new(from->load);
+    if (!some)
+        return false;
+    some->map = leat_alloc(count * sizeof *some->map);
+    if (!some->map || batch->form->pick(batch->signal, &batch->payload, bits, &some->batch.payload, NULL) != LEAT_OK) {
+        from->load->shipments--;
+        leat_list_remove(&some->link);
+        leat_free(some->map);
+        leat_free(some);
+        return false;
+    }
+    for (uint32_t i = 0, n = 0; n < count; i++)
+        if (leat_bitmap_get(bits, i))
+            some->map[n++] = from->map ? from->map[i] : from->first + i;
+    some->batch.signal = batch->signal;
+    some->batch.form = batch->form;
+    some->batch.item_count = count;
+    some->batch.meta = batch->meta;
+    leat_list_init(&some->batch.link);
+    some->backoff = shot->backoff;
+    return true;
+}
+
+static uint8_t *bits_new(const struct leat_sender__shot *shot)
+{
+    return leat_zalloc(shot->shipment->batch.item_count / 8 + 1, 1);
+}
+
+/* The last shipment made is the newest in the list. */
+static struct leat_sender__shipment *newest(struct leat_sender *sender)
+{
+    return LEAT_CONTAINER(sender->shipments.prev, struct leat_sender__shipment, link);
+}
+
+static void start_later(struct leat_sender__shipment *shipment, uint64_t wait_ns)
+{
+    leat_timer_start(shipment->load->sender->loop, &shipment->timer, wait_ns);
+}
+
+/* Sends the request's items [from, to) by themselves, after `wait_ns`. */
+static bool ship_range(struct leat_sender__shot *shot, uint32_t from, uint32_t to, uint64_t wait_ns)
+{
+    uint8_t *bits = bits_new(shot);
+    if (!bits)
+        return false;
+    for (uint32_t k = from; k < to; k++)
+        leat_bitmap_set(bits, leat_sender__item(shot->request, k));
+    bool made = ship_some(shot, bits, to - from);
+    leat_free(bits);
+    if (made)
+        start_later(newest(sender_of(shot)), wait_ns);
+    return made;
+}
+
+static void settle_k(struct leat_sender__shot *shot, uint32_t from, uint32_t to, enum leat_outcome outcome,
+                     enum leat_drop reason)
+{
+    for (uint32_t k = from; k < to; k++)
+        leat_sender__settle(shot->shipment, leat_sender__item(shot->request, k), 1, outcome, reason);
+}
+
+/* Two halves instead of the whole. A half that cannot be made (no memory) is dropped for that reason. */
+static void halve(struct leat_sender__shot *shot)
+{
+    uint32_t count = shot->request->count, middle = count / 2;
+    sender_of(shot)->splits++;
+    if (!ship_range(shot, 0, middle, 0))
+        settle_k(shot, 0, middle, LEAT_DROPPED, LEAT_DROP_MEMORY);
+    if (!ship_range(shot, middle, count, 0))
+        settle_k(shot, middle, count, LEAT_DROPPED, LEAT_DROP_MEMORY);
+    leat_sender__shot_end(shot);
+}
+
+static bool can_pick(const struct leat_sender__shot *shot) { return shot->shipment->batch.form->pick != NULL; }
+
+/* ---- one verdict each ---- */
+
+static void drop(struct leat_sender__shot *shot, enum leat_drop reason, const char *text)
+{
+    leat_sender__complain(sender_of(shot), LEAT_LOG_ERROR, "data dropped", text);
+    leat_sender__settle_request(shot, 0, reason);
+    leat_sender__shot_end(shot);
+}
+
+static void delivered(struct leat_sender__shot *shot, const struct leat_verdict *verdict)
+{
+    uint32_t count = shot->request->count, rejected = verdict->rejected < count ? verdict->rejected : count;
+    if (rejected)
+        leat_sender__complain(sender_of(shot), LEAT_LOG_WARN, "the peer rejected items", verdict->text);
+    went_well(sender_of(shot));
+    leat_sender__settle_request(shot, count - rejected, LEAT_DROP_REJECTED);
+    leat_sender__shot_end(shot);
+}
+
+static void split(struct leat_sender__shot *shot, const struct leat_verdict *verdict)
+{
+    if (shot->request->count < 2 || !can_pick(shot))
+        drop(shot, LEAT_DROP_TOO_LARGE, verdict->text);
+    else
+        halve(shot);
+}
+
+/* The item of a request where the part (batch) after item k's begins. */
+static uint32_t next_part(const struct leat_sender__shot *shot, uint32_t k)
+{
+    const struct leat_sender__load *load = shot->shipment->load;
+    const struct leat_sender__shipment *shipment = shot->shipment;
+    uint32_t end = load->item_count;
+    for (uint32_t j = k; j < shot->request->count; j++) {
+        uint32_t i = leat_sender__item(shot->request, j);
+        uint32_t item = shipment->map ? shipment->map[i] : shipment->first + i;
+        if (j == k)
+            for (uint32_t p = load->part_count; p-- && load->parts[p].first > item;)
+                end = load->parts[p].first;
+        else if (item >= end)
+            return j;
+    }
+    return shot->request->count;
+}
+
+static void refused(struct leat_sender__shot *shot, const struct leat_verdict *verdict)
+{
+    struct leat_sender__load *load = shot->shipment->load;
+    uint32_t count = shot->request->count;
+    if (!verdict->isolate || count < 2 || !can_pick(shot) || load->isolate_left < 2) {
+        drop(shot, LEAT_DROP_REFUSED, verdict->text);
+        return;
+    }
+    uint32_t first_end = next_part(shot, 0);
+    if (first_end == count || load->isolate_left < load->part_count) { /* one batch: halves find the bad item */
+        load->isolate_left -= 2;
+        halve(shot);
+        return;
+    }
+    for (uint32_t k = 0, end; k < count; k = end) { /* batch by batch */
+        end = next_part(shot, k);
+        load->isolate_left--;
+        if (!ship_range(shot, k, end, 0))
+            settle_k(shot, k, end, LEAT_DROPPED, LEAT_DROP_MEMORY);
+    }
+    leat_sender__shot_end(shot);
+}
+
+static void hold(struct leat_sender__shot *shot, const struct leat_verdict *verdict)
+{
+    struct leat_sender *sender = sender_of(shot);
+    if (sender->abandoned) {
+        drop(shot, LEAT_DROP_SHUTDOWN, verdict->text);
+        return;
+    }
+    if (!sender->held)
+        leat_log(LEAT_LOG_ERROR, sender->id, "on hold: %s; the queue is kept and one request tries again every %llu s",
+                 verdict->text, (unsigned long long)(sender->hold_probe_ns / 1000000000ull));
+    sender->held = true;
+    shot->state = LEAT_SHOT_HELD;
+    shot->parcel.attempt++;
+    if (!leat_timer_runs(&sender->probe))
+        leat_timer_start(sender->loop, &sender->probe, sender->draining ? 1000000000ull : sender->hold_probe_ns);
+}
+
+/* Some again, some refused, the rest delivered. */
+static void retry_items(struct leat_sender__shot *shot, const struct leat_verdict *verdict, uint64_t peer_wait_ns)
+{
+    struct leat_sender *sender = sender_of(shot);
+    uint32_t count = shot->request->count, again = 0;
+    uint8_t *bits = can_pick(shot) ? bits_new(shot) : NULL;
+    if (!bits) { /* all of it again: what was taken is repeated */
+        leat_sender__shot_retry(shot, peer_wait_ns);
+        return;
+    }
+    for (uint32_t k = 0; k < count; k++) {
+        uint32_t item = leat_sender__item(shot->request, k);
+        if (leat_bitmap_get(verdict->again, k)) {
+            leat_bitmap_set(bits, item);
+            again++;
+        } else {
+            bool bad = leat_bitmap_get(verdict->refused, k);
+            leat_sender__settle(shot->shipment, item, 1, bad ? LEAT_DROPPED : LEAT_DELIVERED, LEAT_DROP_REJECTED);
+        }
+    }
+    uint64_t wait = !again ? 0
+                    : sender->conf->retry.enabled ? leat_backoff_next(&shot->backoff, &sender->conf->retry,
+                                                                      leat_loop_world(sender->loop), peer_wait_ns)
+                                                  : UINT64_MAX;
+    enum leat_drop reason = wait == UINT64_MAX ? LEAT_DROP_RETRY_EXHAUSTED : LEAT_DROP_MEMORY;
+    if (again && wait != UINT64_MAX && ship_some(shot, bits, again)) {
+        sender->retries++;
+        start_later(newest(sender), wait);
+    } else if (again) {
+        for (uint32_t k = 0; k < count; k++)
+            if (leat_bitmap_get(verdict->again, k))
+                settle_k(shot, k, k + 1, LEAT_DROPPED, reason);
+    }
+    leat_free(bits);
+    leat_sender__shot_end(shot);
+}
+
+static void encode_again(struct leat_sender__shot *shot)
+{
+    if (!can_pick(shot) || !ship_range(shot, 0, shot->request->count, 0)) {
+        leat_sender__shot_retry(shot, 0);
+        return;
+    }
+    leat_sender__shot_end(shot);
+}
+
+static void act(struct leat_sender__shot *shot, const struct leat_verdict *verdict, const struct leat_reply *reply)
+{
+    uint64_t peer_wait = reply->has_retry_after ? reply->retry_after_ns : 0;
+    struct leat_sender *sender = sender_of(shot);
+    if (verdict->kind != LEAT_VERDICT_DELIVERED)
+        sender->requests_failed++;
+    if (verdict->slow_down)
+        went_slow(sender);
+    switch (verdict->kind) {
+    case LEAT_VERDICT_DELIVERED:
+        delivered(shot, verdict);
+        break;
+    case LEAT_VERDICT_RETRY:
+        leat_sender__complain(sender, LEAT_LOG_WARN, "will try again", verdict->text);
+        leat_sender__shot_retry(shot, peer_wait);
+        break;
+    case LEAT_VERDICT_RETRY_ITEMS:
+        retry_items(shot, verdict, peer_wait);
+        break;
+    case LEAT_VERDICT_REENCODE:
+        encode_again(shot);
+        break;
+    case LEAT_VERDICT_SPLIT:
+        split(shot, verdict);
+        break;
+    case LEAT_VERDICT_DROP:
+        refused(shot, verdict);
+        break;
+    case LEAT_VERDICT_HOLD:
+        hold(shot, verdict);
+        break;
+    }
+}
+
+void leat_sender__judge(struct leat_sender__shot *shot, const struct leat_reply *reply)
+{
+    struct leat_sender *sender = sender_of(shot);
+    struct leat_err err = {0};
+    uint32_t bytes = shot->request->count / 8 + 1;
+    uint8_t few[2 * 64] = {0}, *many = bytes > 64 ? leat_zalloc(2, bytes) : few;
+    if (!many) {
+        leat_sender__shot_retry(shot, 0);
+        return;
+    }
+    struct leat_reply full = *reply;
+    full.request = shot->request;
+    struct leat_verdict verdict = {.again = many, .refused = many + bytes};
+    leat_rc rc = sender->codec.judge(sender->codec.state, &full, &verdict, &err);
+    bool was_held = sender->held;
+    if (rc != LEAT_OK)
+        drop(shot, LEAT_DROP_REFUSED, err.text);
+    else
+        act(shot, &verdict, &full);
+    if (was_held && rc == LEAT_OK && verdict.kind != LEAT_VERDICT_HOLD && sender->held)
+        leat_sender__release_held(sender);
+    if (many != few)
+        leat_free(many);
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What may wait, for how long, and what leaves together. */
+#include "agent/base/alloc.h"
+#include "agent/base/check.h"
+#include "agent/deliver/sender_inner.h"
+
+static int64_t size_of(int sizer, const struct leat_batch *batch)
+{
+    if (sizer == LEAT_SIZER_ITEMS)
+        return batch->item_count;
+    return sizer == LEAT_SIZER_BYTES ? (int64_t)batch->payload.bytes : 1;
+}
+
+int64_t leat_sender__units(const struct leat_sender *sender, const struct leat_batch *batch)
+{
+    return size_of(sender->conf->queue.sizer, batch);
+}
+
+/* A batch larger than the whole queue passes when nothing else is there: it could never pass otherwise. */
+static bool take_credit(struct leat_sender_totals *totals, int64_t units)
+{
+    int64_t left = __atomic_sub_fetch(&totals->queue_left, units, __ATOMIC_RELAXED);
+    if (left >= 0 || left + units == totals->queue_size)
+        return true;
+    __atomic_add_fetch(&totals->queue_left, units, __ATOMIC_RELAXED);
+    return false;
+}
+
+static void give_credit(struct leat_sender *sender, int64_t units)
+{
+    __atomic_add_fetch(&sender->totals->queue_left, units, __ATOMIC_RELAXED);
+    leat_gate_open(sender->gate);
+}
+
+static leat_rc queue_reserve(struct leat_node *node, const struct leat_batch *batch)
+{
+    struct leat_sender *sender = LEAT_CONTAINER(node, struct leat_sender, node);
+    int64_t units = leat_sender__units(sender, batch);
+    if (sender->draining || !take_credit(sender->totals, units)) {
+        leat_ledger__add(&sender->ledger.refused, batch->item_count);
+        return LEAT_AGAIN;
+    }
+    sender->reserved_units = units; /* several reservations at once are for the same batch, hence the same size */
+    sender->reservations++;
+    return LEAT_OK;
+}
+
+static void queue_cancel(struct leat_node *node, const struct leat_batch *batch)
+{
+    (void)batch;
+    struct leat_sender *sender = LEAT_CONTAINER(node, struct leat_sender, node);
+    LEAT_CHECK(sender->reservations > 0);
+    sender->reservations--;
+    __atomic_add_fetch(&sender->totals->queue_left, sender->reserved_units, __ATOMIC_RELAXED);
+}
+
+static void append(struct leat_sender *sender, struct leat_batch *batch)
+{
+    leat_list_push(&sender->queue, &batch->link);
+    sender->queued_batches++;
+    sender->queued_items += batch->item_count;
+    sender->queued_bytes += batch->payload.bytes;
+}
+
+static void queue_put(struct leat_node *node, struct leat_batch *batch)
+{
+    struct leat_sender *sender = LEAT_CONTAINER(node, struct leat_sender, node);
+    LEAT_CHECK(sender->reservations > 0);
+    sender->reservations--;
+    int64_t more = leat_sender__units(sender, batch) - sender->reserved_units; /* an edit may have changed its size */
+    __atomic_sub_fetch(&sender->totals->queue_left, more, __ATOMIC_RELAXED);
+    leat_ledger_in(&sender->ledger, batch->item_count, batch->payload.bytes);
+    append(sender, batch);
+    leat_loop_defer(sender->loop, &sender->pump);
+}
+
+static bool queue_drained(const struct leat_node *node)
+{
+    const struct leat_sender *sender = LEAT_CONTAINER(node, const struct leat_sender, node);
+    return __atomic_load_n(&sender->totals->queue_left, __ATOMIC_RELAXED) * 2 >= sender->totals->queue_size;
+}
+
+const struct leat_node_ops leat_sender__node_ops = {queue_reserve, queue_cancel, queue_put, queue_drained};
+
+/* ---- taking ---- */
+
+static bool batches(const struct leat_sender *sender)
+{
+    return sender->conf->queue.enabled && sender->conf->queue.batch.present && sender->conf->queue.batch.enabled;
+}
+
+static int batch_sizer(const struct leat_sender *sender)
+{
+    const struct leat_queue_conf *queue = &sender->conf->queue;
+    if (queue->batch.sizer)
+        return queue->batch.sizer;
+    return queue->sizer == LEAT_SIZER_REQUESTS ? LEAT_SIZER_ITEMS : queue->sizer;
+}
+
+static bool enough(struct leat_sender *sender)
+{
+    uint64_t there = batch_sizer(sender) == LEAT_SIZER_ITEMS ? sender->queued_items : sender->queued_bytes;
+    if (!batches(sender) || sender->flush_due || sender->draining || there >= (uint64_t)sender->conf->queue.batch.min_size)
+        return true;
+    if (!leat_timer_runs(&sender->flush))
+        leat_timer_start(sender->loop, &sender->flush, (uint64_t)sender->conf->queue.batch.flush_timeout_ns);
+    return false;
+}
+
+static struct leat_batch *head_of(struct leat_sender *sender)
+{
+    return leat_list_empty(&sender->queue) ? NULL : LEAT_CONTAINER(sender->queue.next, struct leat_batch, link);
+}
+
+static void pop(struct leat_sender *sender, struct leat_batch *batch)
+{
+    leat_list_remove(&batch->link);
+    sender->queued_batches--;
+    sender->queued_items -= batch->item_count;
+    sender->queued_bytes -= batch->payload.bytes;
+}
+
+/* How many of the oldest batches go together, all of them whole; one at least. */
+static uint32_t count_together(struct leat_sender *sender)
+{
+    if (!batches(sender))
+        return 1;
+    const struct leat_batch *head = head_of(sender);
+    int sizer = batch_sizer(sender);
+    int64_t sum = 0, max = sender->conf->queue.batch.max_size, min = sender->conf->queue.batch.min_size;
+    uint32_t n = 0;
+    LEAT_LIST_EACH (node, &sender->queue) {
+        const struct leat_batch *batch = LEAT_CONTAINER(node, struct leat_batch, link);
+        int64_t size = size_of(sizer, batch);
+        if (n && (batch->form != head->form || !batch->form->merge || !batch->form->can_merge(batch->signal) ||
+                  !leat_meta_eq(batch->meta, head->meta) || sum >= min || (max && sum + size > max)))
+            break;
+        sum += size;
+        n++;
+    }
+    return n;
+}
+
+/* The oldest batch is over max_size: its head leaves as a batch of its own. Not cut when that fails: then it goes whole. */
+static void cut_head(struct leat_sender *sender)
+{
+    struct leat_batch *batch = head_of(sender);
+    int64_t max = sender->conf->queue.batch.max_size;
+    int sizer = batch_sizer(sender);
+    if (!batches(sender) || max == 0 || !batch->form->cut || size_of(sizer, batch) <= max || batch->item_count < 2)
+        return;
+    struct leat_batch *first = leat_batch_new(batch->signal, batch->form);
+    struct leat_chain tail = {0};
+    uint32_t items_max = sizer == LEAT_SIZER_ITEMS ? (uint32_t)max : 0;
+    uint64_t bytes_max = sizer == LEAT_SIZER_BYTES ? (uint64_t)max : 0;
+    if (!first || batch->form->cut(batch->signal, &batch->payload, items_max, bytes_max, &first->payload,
+                                   &first->item_count, &tail, NULL) != LEAT_OK || tail.bytes == 0) {
+        leat_chain_done(&tail);
+        leat_batch_free(first);
+        return;
+    }
+    first->meta = leat_meta_ref(batch->meta);
+    first->ack = batch->ack;
+    leat_ack_split(batch->ack, 1);
+    first->born_ns = batch->born_ns;
+    int64_t more = -leat_sender__units(sender, batch);
+    sender->queued_bytes -= batch->payload.bytes;
+    leat_chain_done(&batch->payload);
+    batch->payload = tail;
+    batch->item_count -= first->item_count;
+    leat_list_push_front(&sender->queue, &first->link);
+    sender->queued_batches++;
+    sender->queued_bytes += first->payload.bytes + batch->payload.bytes;
+    more += leat_sender__units(sender, batch) + leat_sender__units(sender, first);
+    __atomic_sub_fetch(&sender->totals->queue_left, more, __ATOMIC_RELAXED);
+}
+
+/* The batch leaves the queue and becomes a part of the load; its payload stays with the caller. */
+static void add_part(struct leat_sender__load *load, struct leat_batch *batch)
+{
+    pop(load->sender, batch);
+    load->parts[load->part_count++] =
+        (struct leat_sender__part){.ack = batch->ack, .first = load->item_count, .left = batch->item_count};
+    load->item_count += batch->item_count;
+    load->units += leat_sender__units(load->sender, batch);
+}
+
+static void begin(struct leat_sender__load *load, struct leat_sender__shipment *shipment, struct leat_batch *batch)
+{
+    add_part(load, batch);
+    load->meta = batch->meta;
+    shipment->batch = *batch;
+    shipment->batch.ack = NULL;
+    leat_list_init(&shipment->batch.link);
+    batch->payload = (struct leat_chain){0};
+    batch->meta = NULL;
+    leat_batch_free(batch);
+}
+
+static bool join(struct leat_sender__load *load, struct leat_sender__shipment *shipment, struct leat_batch *batch)
+{
+    struct leat_chain *into = &shipment->batch.payload;
+    if (leat_chain_reserve(into, batch->payload.count) != LEAT_OK)
+        return false;
+    struct leat_chain moved = batch->payload;
+    if (batch->form->merge(batch->signal, into, &moved) != LEAT_OK)
+        return false;
+    add_part(load, batch); /* still counts by the payload's size, whose bytes have moved on */
+    shipment->batch.item_count += batch->item_count;
+    batch->payload = (struct leat_chain){0};
+    leat_batch_free(batch);
+    return true;
+}
+
+static uint32_t log2_up(uint32_t n)
+{
+    uint32_t bits = 0;
+    while (bits < 31 && (1u << bits) < n)
+        bits++;
+    return bits;
+}
+
+struct leat_sender__load *leat_sender__take(struct leat_sender *sender, struct leat_sender__shipment **ret_shipment)
+{
+    if (leat_list_empty(&sender->queue) || !enough(sender))
+        return NULL;
+    cut_head(sender);
+    uint32_t count = count_together(sender);
+    struct leat_sender__load *load = leat_zalloc(1, sizeof *load + count * sizeof load->parts[0]);
+    if (!load)
+        return NULL;
+    load->sender = sender;
+    struct leat_sender__shipment *shipment = leat_sender__shipment_new(load);
+    if (!shipment) {
+        leat_free(load);
+        return NULL;
+    }
+    begin(load, shipment, head_of(sender));
+    while (load->part_count < count && join(load, shipment, head_of(sender))) {
+    }
+    leat_list_push(&sender->loads, &load->link);
+    sender->loads_out++;
+    if (leat_list_empty(&sender->queue)) {
+        sender->flush_due = false;
+        leat_timer_stop(sender->loop, &sender->flush);
+    }
+    load->isolate_left = load->part_count + 2 * log2_up(load->item_count);
+    *ret_shipment = shipment;
+    return load;
+}
+
+void leat_sender__drop_queue(struct leat_sender *sender, enum leat_drop reason)
+{
+    for (struct leat_batch *batch; (batch = head_of(sender));) {
+        int64_t units = leat_sender__units(sender, batch);
+        pop(sender, batch);
+        leat_ledger_drop(&sender->ledger, reason, batch->item_count);
+        leat_batch_end(batch, LEAT_DROPPED, reason);
+        give_credit(sender, units);
+    }
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The life of shipments and shots: encode, compress, send, wait, send again. */
+#include "agent/base/alloc.h"
+#include "agent/base/check.h"
+#include "agent/deliver/sender_inner.h"
+#include "agent/net/coding.h"
+
+#define ENCODE_RETRY_NS 100000000ull
+#define DRAIN_RETRY_NS_MAX 500000000ull
+
+void leat_sender__complain(struct leat_sender *sender, enum leat_level level, const char *what, const char *text)
+{
+    uint32_t missed;
+    if (!leat_log_may(&sender->complaint, leat_loop_now_ns(sender->loop), &missed))
+        return;
+    if (missed)
+        leat_log(level, sender->id, "%s: %s (and %u more since the last message)", what, text, missed);
+    else
+        leat_log(level, sender->id, "%s: %s", what, text);
+}
+
+/* ---- shipments ---- */
+
+static void on_encode_again(struct leat_timer *timer) { leat_sender__shipment_start(timer->ctx); }
+
+struct leat_sender__shipment *leat_sender__shipment_new(struct leat_sender__load *load)
+{
+    struct leat_sender__shipment *shipment = leat_zalloc(1, sizeof *shipment);
+    if (!shipment)
+        return NULL;
+    shipment->load = load;
+    shipment->timer = (struct leat_timer){.fire = on_encode_again, .ctx = shipment};
+    leat_list_push(&load->sender->shipments, &shipment->link);
+    load->shipments++;
+    return shipment;
+}
+
+static void load_end(struct leat_sender__load *load)
+{
+    struct leat_sender *sender = load->sender;
+    for (uint32_t i = 0; i < load->part_count; i++)
+        LEAT_CHECK(load->parts[i].left == 0);
+    __atomic_add_fetch(&sender->totals->queue_left, load->units, __ATOMIC_RELAXED);
+    leat_meta_unref(load->meta);
+    leat_list_remove(&load->link);
+    sender->loads_out--;
+    leat_free(load);
+    leat_gate_open(sender->gate);
+    leat_loop_defer(sender->loop, &sender->pump);
+}
+
+void leat_sender__shipment_end(struct leat_sender__shipment *shipment)
+{
+    struct leat_sender__load *load = shipment->load;
+    LEAT_CHECK(shipment->shots_open == 0);
+    leat_timer_stop(load->sender->loop, &shipment->timer);
+    leat_list_remove(&shipment->link);
+    leat_requests_done(&shipment->requests);
+    leat_chain_done(&shipment->batch.payload);
+    leat_free(shipment->shots);
+    leat_free(shipment->map);
+    leat_free(shipment);
+    if (--load->shipments == 0)
+        load_end(load);
+}
+
+static void shipment_fail(struct leat_sender__shipment *shipment, enum leat_drop reason)
+{
+    leat_sender__settle(shipment, 0, shipment->batch.item_count, LEAT_DROPPED, reason);
+    leat_sender__shipment_end(shipment);
+}
+
+static void encode_later(struct leat_sender__shipment *shipment)
+{
+    leat_requests_done(&shipment->requests);
+    leat_free(shipment->shots);
+    shipment->shots = NULL;
+    leat_timer_start(shipment->load->sender->loop, &shipment->timer, ENCODE_RETRY_NS);
+}
+
+static void settle_rejects(struct leat_sender__shipment *shipment)
+{
+    const struct leat_requests *requests = &shipment->requests;
+    for (uint32_t i = 0; i < requests->reject_count; i++) {
+        const struct leat_reject *reject = &requests->rejects[i];
+        leat_sender__complain(shipment->load->sender, LEAT_LOG_WARN, "items dropped", reject->reason);
+        leat_sender__settle(shipment, reject->item, reject->count, LEAT_DROPPED, LEAT_DROP_ENCODE);
+    }
+}
+
+static void on_backoff(struct leat_timer *timer)
+{
+    struct leat_sender__shot *shot = timer->ctx;
+    shot->state = LEAT_SHOT_READY;
+    leat_sender__shot_go(shot);
+}
+
+static void on_done(struct leat_parcel *parcel, const struct leat_reply *reply, const struct leat_err *err);
+
+static leat_rc shots_new(struct leat_sender__shipment *shipment)
+{
+    struct leat_sender *sender = shipment->load->sender;
+    uint32_t count = shipment->requests.count;
+    shipment->shots = leat_zalloc(count, sizeof *shipment->shots);
+    if (!shipment->shots)
+        return LEAT_ENOMEM;
+    for (uint32_t i = 0; i < count; i++) {
+        struct leat_sender__shot *shot = &shipment->shots[i];
+        shot->shipment = shipment;
+        shot->request = &shipment->requests.at[i];
+        shot->timer = (struct leat_timer){.fire = on_backoff, .ctx = shot};
+        shot->parcel = (struct leat_parcel){.request = shot->request, .meta = shipment->load->meta,
+                                            .signal = sender->signal, .done = on_done,
+                                            .timeout_ns = (uint64_t)sender->conf->timeout_ns};
+        shot->backoff = shipment->backoff;
+    }
+    return LEAT_OK;
+}
+
+void leat_sender__shipment_start(struct leat_sender__shipment *shipment)
+{
+    struct leat_sender *sender = shipment->load->sender;
+    struct leat_err err = {0};
+    if (sender->abandoned) {
+        shipment_fail(shipment, LEAT_DROP_SHUTDOWN);
+        return;
+    }
+    leat_rc rc = sender->codec.encode(sender->codec.state, &shipment->batch, &shipment->requests, &err);
+    if (rc == LEAT_OK)
+        rc = shots_new(shipment);
+    if (rc != LEAT_OK && leat_rc_fate(rc) == LEAT_FATE_RETRY) {
+        encode_later(shipment);
+        return;
+    }
+    if (rc != LEAT_OK) {
+        leat_sender__complain(sender, LEAT_LOG_ERROR, "cannot encode", err.text);
+        leat_requests_done(&shipment->requests);
+        shipment_fail(shipment, LEAT_DROP_ENCODE);
+        return;
+    }
+    settle_rejects(shipment);
+    uint32_t count = shipment->shots_open = shipment->requests.count;
+    for (uint32_t i = 0; i < count; i++)
+        leat_list_push(&sender->shots, &shipment->shots[i].link);
+    if (count == 0)
+        leat_sender__shipment_end(shipment);
+    else
+        for (uint32_t i = 0; i < count; i++) /* send never calls back from inside: the shipment lives through this */
+            leat_sender__shot_go(&shipment->shots[i]);
+}
+
+/* ---- shots ---- */
+
+void leat_sender__shot_end(struct leat_sender__shot *shot)
+{
+    struct leat_sender__shipment *shipment = shot->shipment;
+    struct leat_sender *sender = shipment->load->sender;
+    uint64_t key = shot->request->order_key;
+    shot->state = LEAT_SHOT_DONE;
+    leat_timer_stop(sender->loop, &shot->timer);
+    leat_list_remove(&shot->link);
+    leat_chain_done(&shot->request->body);
+    if (--shipment->shots_open == 0)
+        leat_sender__shipment_end(shipment);
+    if (!key)
+        return;
+    LEAT_LIST_EACH (node, &sender->shots) { /* the next one of this key may go */
+        struct leat_sender__shot *next = LEAT_CONTAINER(node, struct leat_sender__shot, link);
+        if (next->request->order_key != key)
+            continue;
+        if (next->state == LEAT_SHOT_READY)
+            leat_sender__shot_go(next);
+        return;
+    }
+}
+
+/* Shots stand in the order of encode: an earlier open one with this key goes first. */
+static bool its_turn(const struct leat_sender__shot *shot)
+{
+    const struct leat_sender *sender = shot->shipment->load->sender;
+    if (!shot->request->order_key)
+        return true;
+    LEAT_LIST_EACH (node, (struct leat_list *)(uintptr_t)&sender->shots) {
+        const struct leat_sender__shot *other = LEAT_CONTAINER(node, struct leat_sender__shot, link);
+        if (other->request->order_key == shot->request->order_key)
+            return other == shot;
+    }
+    return true;
+}
+
+static leat_rc compress(struct leat_sender__shot *shot)
+{
+    struct leat_sender *sender = shot->shipment->load->sender;
+    struct leat_chain coded = {0};
+    if (shot->coded || shot->request->precoded || sender->coding == LEAT_CODING_NONE)
+        return LEAT_OK;
+    leat_rc rc = leat_encode(sender->coding, sender->coding_level, &shot->request->body, &coded, NULL);
+    if (rc != LEAT_OK)
+        return rc;
+    leat_chain_done(&shot->request->body);
+    shot->request->body = coded;
+    shot->parcel.coding = sender->coding;
+    shot->coded = true;
+    return LEAT_OK;
+}
+
+void leat_sender__shot_go(struct leat_sender__shot *shot)
+{
+    struct leat_sender *sender = shot->shipment->load->sender;
+    if (shot->state != LEAT_SHOT_READY || !its_turn(shot))
+        return;
+    if (compress(shot) != LEAT_OK) { /* memory is short: a moment later there may be some */
+        shot->state = LEAT_SHOT_BACKOFF;
+        leat_timer_start(sender->loop, &shot->timer, ENCODE_RETRY_NS);
+        return;
+    }
+    shot->state = LEAT_SHOT_OUT;
+    sender->requests_sent++;
+    if (shot->parcel.attempt)
+        leat_ledger__add(&sender->ledger.repeated, shot->request->count);
+    leat_ledger__add(&sender->ledger.bytes_out, shot->request->body.bytes);
+    sender->carrier->ops->send(sender->carrier, &shot->parcel);
+}
+
+static uint64_t wait_of(struct leat_sender__shot *shot, uint64_t peer_wait_ns)
+{
+    struct leat_sender *sender = shot->shipment->load->sender;
+    const struct leat_retry_conf *retry = &sender->conf->retry;
+    if (!retry->enabled)
+        return UINT64_MAX;
+    uint64_t wait = leat_backoff_next(&shot->backoff, retry, leat_loop_world(sender->loop), peer_wait_ns);
+    return sender->draining && wait != UINT64_MAX && wait > DRAIN_RETRY_NS_MAX ? DRAIN_RETRY_NS_MAX : wait;
+}
+
+void leat_sender__shot_retry(struct leat_sender__shot *shot, uint64_t peer_wait_ns)
+{
+    struct leat_sender *sender = shot->shipment->load->sender;
+    uint64_t wait = wait_of(shot, peer_wait_ns);
+    if (wait == UINT64_MAX || sender->abandoned) {
+        leat_sender__settle_request(shot, 0, sender->abandoned ? LEAT_DROP_SHUTDOWN : LEAT_DROP_RETRY_EXHAUSTED);
+        leat_sender__shot_end(shot);
+        return;
+    }
+    sender->retries++;
+    shot->parcel.attempt++;
+    shot->state = LEAT_SHOT_BACKOFF;
+    leat_timer_start(sender->loop, &shot->timer, wait);
+}
+
+static void on_done(struct leat_parcel *parcel, const struct leat_reply *reply, const struct leat_err *err)
+{
+    struct leat_sender__shot *shot = LEAT_CONTAINER(parcel, struct leat_sender__shot, parcel);
+    struct leat_sender *sender = shot->shipment->load->sender;
+    if (reply) {
+        leat_sender__judge(shot, reply);
+        return;
+    }
+    sender->requests_failed++;
+    if (sender->abandoned) {
+        leat_sender__settle_request(shot, 0, LEAT_DROP_SHUTDOWN);
+        leat_sender__shot_end(shot);
+        return;
+    }
+    leat_sender__complain(sender, LEAT_LOG_WARN, "sending failed", err->text);
+    if (leat_rc_fate(err->code) == LEAT_FATE_RETRY) {
+        leat_sender__shot_retry(shot, 0);
+        return;
+    }
+    leat_sender__settle_request(shot, 0, LEAT_DROP_REFUSED);
+    leat_sender__shot_end(shot);
+}
+
+void leat_sender__release_held(struct leat_sender *sender)
+{
+    sender->held = false;
+    leat_timer_stop(sender->loop, &sender->probe);
+    LEAT_LIST_EACH (node, &sender->shots) {
+        struct leat_sender__shot *shot = LEAT_CONTAINER(node, struct leat_sender__shot, link);
+        if (shot->state == LEAT_SHOT_HELD) {
+            shot->state = LEAT_SHOT_READY;
+            leat_sender__shot_go(shot);
+        }
+    }
+    leat_loop_defer(sender->loop, &sender->pump);
+}
