@@ -29,6 +29,7 @@ leat_rc leat_stream_connect(struct leat_loop *loop, const char *address, uint32_
 /* An accepted socket (from a listener's `accepted`): becomes a stream on this loop; the fd is ours also on failure. */
 leat_rc leat_stream_adopt(struct leat_loop *loop, int fd, const struct leat_stream_events *events, void *ctx,
                           struct leat_stream **ret_stream, struct leat_err *reterr) LEAT_MUST_CHECK;
+void leat_socket_drop(int fd); /* an accepted socket that nobody wants */
 /* Takes all of `chain` (then {0}), also on failure. Tries at once; what the kernel does not take is sent later. */
 leat_rc leat_stream_write(struct leat_stream *stream, struct leat_chain *chain) LEAT_MUST_CHECK;
 uint64_t leat_stream_unsent(const struct leat_stream *stream);

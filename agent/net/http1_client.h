@@ -43,6 +43,7 @@ struct leat_http1_call {
     struct leat_list link; /* the client's from here */
     struct leat_timer timer;
     void *conn;
+    bool retried; /* once, after a kept connection turned out to be dead */
 };
 
 leat_rc leat_http1_client_open(struct leat_loop *loop, const struct leat_http1_client_opts *opts,
