@@ -338,6 +338,7 @@ static void put_field(struct leat_decoder *d, const struct leat_field *field, co
     case LEAT_STRINGS: put_strings(d, node, to); break;
     case LEAT_MAP: put_map(d, node, to); break;
     case LEAT_SECTION: put_section(d, field, node, conf); break;
+    case LEAT_INLINE: break; /* has no key of its own */
     case LEAT_LIST: put_list(d, field, node, to); break;
     case LEAT_VALUE: put_value(d, node, to); break;
     case LEAT_IGNORED:
@@ -383,6 +384,10 @@ static void put_default(struct leat_decoder *d, const struct leat_field *field, 
 static void put_defaults(struct leat_decoder *d, const struct leat_field *fields, void *conf)
 {
     for (const struct leat_field *field = fields; field && field->key; field++) {
+        if (field->type == LEAT_INLINE) {
+            put_defaults(d, field->fields, (char *)conf + field->offset);
+            continue;
+        }
         size_t len = enter(d, field->key);
         put_default(d, field, conf);
         leave(d, len);
@@ -391,16 +396,36 @@ static void put_defaults(struct leat_decoder *d, const struct leat_field *fields
 
 /* ---- a map ---- */
 
+static const struct leat_field *find_in(const struct leat_field *fields, const char *key, char *conf, char **ret_conf)
+{
+    for (const struct leat_field *field = fields; field && field->key; field++) {
+        const struct leat_field *found = NULL;
+        if (field->type == LEAT_INLINE)
+            found = find_in(field->fields, key, conf + field->offset, ret_conf);
+        else if (strcmp(field->key, key) == 0)
+            *ret_conf = conf, found = field;
+        if (found)
+            return found;
+    }
+    return NULL;
+}
+
 static const struct leat_field *find_field(const struct leat_field_set *sets, uint32_t set_count, const char *key,
                                            char **ret_conf)
 {
-    for (uint32_t i = 0; i < set_count; i++)
-        for (const struct leat_field *field = sets[i].fields; field && field->key; field++)
-            if (strcmp(field->key, key) == 0) {
-                *ret_conf = sets[i].conf;
-                return field;
-            }
-    return NULL;
+    const struct leat_field *found = NULL;
+    for (uint32_t i = 0; i < set_count && !found; i++)
+        found = find_in(sets[i].fields, key, sets[i].conf, ret_conf);
+    return found;
+}
+
+static void offer_keys(struct leat_suggest *near, const struct leat_field *fields)
+{
+    for (const struct leat_field *field = fields; field && field->key; field++)
+        if (field->type == LEAT_INLINE)
+            offer_keys(near, field->fields);
+        else
+            leat_suggest_offer(near, field->key);
 }
 
 static void unknown_key(struct leat_decoder *d, const struct leat_node_pair *pair, const struct leat_field_set *sets,
@@ -408,8 +433,7 @@ static void unknown_key(struct leat_decoder *d, const struct leat_node_pair *pai
 {
     struct leat_suggest near = leat_suggest_for(pair->key);
     for (uint32_t i = 0; i < set_count; i++)
-        for (const struct leat_field *field = sets[i].fields; field && field->key; field++)
-            leat_suggest_offer(&near, field->key);
+        offer_keys(&near, sets[i].fields);
     say(d, LEAT_ERROR, pair->mark, "'%s' has invalid keys: %.100s%s%s%s", d->path, pair->key,
         near.best ? "; did you mean \"" : "", near.best ? near.best : "", near.best ? "\"?" : "");
 }
@@ -442,6 +466,10 @@ static void decode_pair(struct leat_decoder *d, const struct leat_node_pair *pai
 static void check_required(struct leat_decoder *d, const struct leat_node *node, const struct leat_field *fields)
 {
     for (const struct leat_field *field = fields; field && field->key; field++) {
+        if (field->type == LEAT_INLINE) {
+            check_required(d, node, field->fields);
+            continue;
+        }
         const struct leat_node_pair *pair = leat_node_find(node, field->key);
         size_t len = enter(d, field->key);
         if (field->flags & LEAT_REQUIRED && (!pair || leat_node_is_null(pair->value)))

@@ -15,12 +15,6 @@ struct leat_field_set {
     void *conf;
 };
 
-/* Another default for a key of a shared table: {"retry_on_failure::enabled", "false"}. */
-struct leat_default {
-    const char *path; /* relative to the component; ended by a row without path */
-    const char *deflt;
-};
-
 /* A string that must name an extension; the plan looks them up when it knows all of them. */
 struct leat_extension_ref {
     const char *name, *path;

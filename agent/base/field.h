@@ -21,6 +21,7 @@ enum leat_field_type {
     LEAT_STRINGS,  /* struct leat_strings; a list, or one comma-joined string */
     LEAT_MAP,      /* struct leat_map: keys to strings, in the order written */
     LEAT_SECTION,  /* a struct in place, described by `fields` */
+    LEAT_INLINE,   /* key "": the rows of `fields` belong to this same map; their struct is at `offset` */
     LEAT_LIST,     /* struct leat_items of structs of `item_size`, each described by `fields` */
     LEAT_VALUE,    /* struct leat_value: any scalar or list, typed as YAML types it */
     LEAT_IGNORED,  /* accepted and without effect (a key of the Collector's that means nothing here); says why in doc */
@@ -76,6 +77,12 @@ struct leat_field {
     const struct leat_field *fields; /* SECTION, LIST: ended by a row without key */
     uint32_t item_size;            /* LIST */
     uint32_t present;              /* SECTION: 1 + offset of a bool that says whether the user wrote it; 0: none */
+};
+
+/* Another default for a key of a shared table: {"retry_on_failure::enabled", "false"}. */
+struct leat_default {
+    const char *path; /* relative to the component; ended by a row without path */
+    const char *deflt;
 };
 
 #define LEAT_AT(type, member) (uint32_t) offsetof(type, member)

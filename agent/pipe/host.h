@@ -22,6 +22,7 @@ struct leat_host {
     uint64_t *counts;                        /* one per row of the descriptor's counters, this shard's */
     struct leat_node *out[LEAT_SIGNAL_COUNT]; /* receivers: where each signal goes; NULL: no pipeline */
     bool waits_final[LEAT_SIGNAL_COUNT];      /* receivers: answer when the ack is final, not when it is accepted */
+    bool waits_room[LEAT_SIGNAL_COUNT];       /* push receivers: keep a refused batch until there is room (block_on_overflow) */
     struct leat_ledger ledger[LEAT_SIGNAL_COUNT];
     struct leat_node *next;                   /* processors: the next one */
     const struct leat_host_ops *ops;
