@@ -14,8 +14,8 @@
 #define OTLP_REPLY_TEXT_MAX 160u
 
 struct otlp_reply {
-    uint64_t rejected;       /* records, points, spans or profiles taken and refused */
-    struct leat_slice text;  /* error_message, or the Status' message */
+    uint64_t rejected;      /* records, points, spans or profiles taken and refused */
+    struct leat_slice text; /* error_message, or the Status' message */
     char scratch[OTLP_REPLY_TEXT_MAX];
 };
 /* An Export*ServiceResponse; an empty one is full success. */
