@@ -27,7 +27,7 @@ struct http_carrier {
     const struct leat_http_client_conf *conf;
     const struct leat_client_auth *auth;
     uint32_t connections_max;
-    struct leat_tls *tls; /* NULL until a peer needs it */
+    struct leat_tls *tls;  /* NULL until a peer needs it */
     struct leat_late late; /* parcels for which there was no memory */
     uint32_t peer_count;
     struct peer peers[PEERS_MAX];
@@ -64,8 +64,10 @@ static void flight_answered(struct leat_http1_call *call, const struct leat_http
         flight_end(flight, NULL, err);
         return;
     }
-    struct leat_reply reply = {.request = flight->parcel->request, .status = response->status,
-                               .body = response->body, .headers = response->headers};
+    struct leat_reply reply = {.request = flight->parcel->request,
+                               .status = response->status,
+                               .body = response->body,
+                               .headers = response->headers};
     reply.body.len = reply.body.len < REPLY_BYTES_MAX ? reply.body.len : REPLY_BYTES_MAX;
     struct leat_slice after = leat_headers_get(response->headers, "Retry-After");
     struct leat_world *world = leat_loop_world(flight->carrier->loop);
@@ -105,12 +107,16 @@ static leat_rc peer_open(struct http_carrier *carrier, const struct leat_url *ur
         rc = tls_open(carrier, reterr);
     if (rc != LEAT_OK)
         return rc;
-    struct leat_http1_client_opts opts = {
-        .address = url->address, .host = host_header(carrier, url), .proxy = proxy[0] ? proxy : NULL,
-        .tls = url->encrypted ? carrier->tls : NULL, .connections_max = carrier->connections_max,
-        .idle_connections_max = carrier->connections_max, .idle_ns_max = (uint64_t)conf->idle_conn_timeout_ns,
-        .connect_ns_max = CONNECT_NS_MAX, .response_bytes_max = RESPONSE_BYTES_MAX,
-        .keep_alive = !conf->disable_keep_alives};
+    struct leat_http1_client_opts opts = {.address = url->address,
+                                          .host = host_header(carrier, url),
+                                          .proxy = proxy[0] ? proxy : NULL,
+                                          .tls = url->encrypted ? carrier->tls : NULL,
+                                          .connections_max = carrier->connections_max,
+                                          .idle_connections_max = carrier->connections_max,
+                                          .idle_ns_max = (uint64_t)conf->idle_conn_timeout_ns,
+                                          .connect_ns_max = CONNECT_NS_MAX,
+                                          .response_bytes_max = RESPONSE_BYTES_MAX,
+                                          .keep_alive = !conf->disable_keep_alives};
     if (conf->max_conns_per_host > 0 && (uint64_t)conf->max_conns_per_host < opts.connections_max)
         opts.connections_max = (uint32_t)conf->max_conns_per_host;
     if (conf->max_idle_conns_per_host > 0 && (uint64_t)conf->max_idle_conns_per_host < opts.idle_connections_max)
@@ -123,8 +129,8 @@ static leat_rc peer_open(struct http_carrier *carrier, const struct leat_url *ur
     return LEAT_OK;
 }
 
-static leat_rc peer_find(struct http_carrier *carrier, const struct leat_url *url, struct leat_http1_client **ret_client,
-                         struct leat_err *reterr)
+static leat_rc peer_find(struct http_carrier *carrier, const struct leat_url *url,
+                         struct leat_http1_client **ret_client, struct leat_err *reterr)
 {
     for (uint32_t i = 0; i < carrier->peer_count; i++) {
         struct peer *peer = &carrier->peers[i];
@@ -167,10 +173,13 @@ static leat_rc flight_prepare(struct flight *flight)
         rc = peer_find(flight->carrier, &url, &flight->client, &flight->err);
     if (rc != LEAT_OK)
         return rc;
-    flight->call = (struct leat_http1_call){
-        .method = "POST", .target = url.target, .headers = {flight->out.at, flight->out.count},
-        .body = &flight->parcel->request->body, .timeout_ns = flight->parcel->timeout_ns, .done = flight_answered,
-        .ctx = flight};
+    flight->call = (struct leat_http1_call){.method = "POST",
+                                            .target = url.target,
+                                            .headers = {flight->out.at, flight->out.count},
+                                            .body = &flight->parcel->request->body,
+                                            .timeout_ns = flight->parcel->timeout_ns,
+                                            .done = flight_answered,
+                                            .ctx = flight};
     return LEAT_OK;
 }
 

@@ -35,7 +35,8 @@ static bool date_parse(struct leat_slice text, int64_t *ret_unix_s)
 {
     struct tm tm = {0};
     const uint8_t *at = text.at;
-    if (text.len != 29 || memcmp(at + 3, ", ", 2) != 0 || memcmp(at + 25, " GMT", 4) != 0 || at[19] != ':' || at[22] != ':')
+    if (text.len != 29 || memcmp(at + 3, ", ", 2) != 0 || memcmp(at + 25, " GMT", 4) != 0 || at[19] != ':' ||
+        at[22] != ':')
         return false;
     if (!digits(at + 5, 2, &tm.tm_mday) || !month_of(at + 8, &tm.tm_mon) || !digits(at + 12, 4, &tm.tm_year) ||
         !digits(at + 17, 2, &tm.tm_hour) || !digits(at + 20, 2, &tm.tm_min) || !digits(at + 23, 2, &tm.tm_sec))

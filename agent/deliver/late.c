@@ -9,12 +9,13 @@ static void run(struct leat_task *task)
     while (parcel) {
         struct leat_parcel *next = parcel->carried;
         parcel->carried = NULL;
-        late->finish(parcel);
+        late->finish(late, parcel);
         parcel = next;
     }
 }
 
-void leat_deliver__late_init(struct leat_late *late, struct leat_loop *loop, void (*finish)(struct leat_parcel *parcel))
+void leat_deliver__late_init(struct leat_late *late, struct leat_loop *loop,
+                             void (*finish)(struct leat_late *late, struct leat_parcel *parcel))
 {
     *late = (struct leat_late){.loop = loop, .finish = finish};
     leat_task_init(&late->task, run, late);
@@ -39,16 +40,21 @@ bool leat_deliver__late_has(const struct leat_late *late, const struct leat_parc
     return false;
 }
 
-void leat_deliver__late_close(struct leat_late *late) { leat_task_cancel(&late->task); }
-
-void leat_deliver__finish_ok(struct leat_parcel *parcel)
+void leat_deliver__late_close(struct leat_late *late)
 {
+    leat_task_cancel(&late->task);
+}
+
+void leat_deliver__finish_ok(struct leat_late *late, struct leat_parcel *parcel)
+{
+    (void)late;
     struct leat_reply reply = {.request = parcel->request};
     parcel->done(parcel, &reply, NULL);
 }
 
-void leat_deliver__finish_no_memory(struct leat_parcel *parcel)
+void leat_deliver__finish_no_memory(struct leat_late *late, struct leat_parcel *parcel)
 {
+    (void)late;
     struct leat_err err;
     (void)LEAT_RAISE(&err, LEAT_ENOMEM, 0, "no memory to send a request");
     parcel->done(parcel, NULL, &err);

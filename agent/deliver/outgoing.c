@@ -29,8 +29,8 @@ static bool value_is_clean(struct leat_slice value)
 /* These belong to the protocol: a second one would let two readers disagree about where a message ends. */
 static bool name_is_ours(struct leat_slice name)
 {
-    static const char *const ours[] = {"content-length", "transfer-encoding", "connection", "host", "te", "upgrade",
-                                       "keep-alive", "proxy-connection", "trailer"};
+    static const char *const ours[] = {"content-length", "transfer-encoding", "connection",       "host",   "te",
+                                       "upgrade",        "keep-alive",        "proxy-connection", "trailer"};
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         if (leat_slice_ieq(name, leat_slice_str(ours[i])))
             return true;
@@ -157,7 +157,8 @@ leat_rc leat_deliver__headers_check(const struct leat_map *configured, struct le
             return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "headers: \"%.64s\" cannot be sent: bad characters",
                               configured->at[i].key);
         if (name_is_ours(name) && !leat_slice_ieq(name, LEAT_SLICE("host")))
-            return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "headers: \"%.64s\" is set by the protocol", configured->at[i].key);
+            return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "headers: \"%.64s\" is set by the protocol",
+                              configured->at[i].key);
     }
     return LEAT_OK;
 }

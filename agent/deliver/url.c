@@ -81,8 +81,9 @@ leat_rc leat_url_parse(const char *text, struct leat_url *ret_url, struct leat_e
         return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "\"%.100s\" is not an http:// or https:// address", text);
     size_t len = strcspn(at, "/?#");
     if (memchr(at, '@', len))
-        return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "user and password do not belong into an address: use the basic_auth "
-                                                   "extension");
+        return LEAT_RAISE(reterr, LEAT_ECONFIG, 0,
+                          "user and password do not belong into an address: use the basic_auth "
+                          "extension");
     if (!parse_authority(at, len, &url))
         return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "\"%.100s\" has no valid host and port", text);
     const char *target = at + len;
@@ -90,7 +91,8 @@ leat_rc leat_url_parse(const char *text, struct leat_url *ret_url, struct leat_e
         return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "\"%.100s\" has no valid path", text);
     url.target = *target == '/' ? leat_slice_of(target, (uint32_t)strcspn(target, "#")) : LEAT_SLICE("/");
     bool bracketed = *at == '[';
-    (void)snprintf(url.address, sizeof url.address, bracketed ? "[%.*s]:%u" : "%.*s:%u", LEAT_SLICE_ARGS(url.name), url.port);
+    (void)snprintf(url.address, sizeof url.address, bracketed ? "[%.*s]:%u" : "%.*s:%u", LEAT_SLICE_ARGS(url.name),
+                   url.port);
     (void)snprintf(url.host, sizeof url.host, "%.*s", (int)len, at);
     *ret_url = url;
     return LEAT_OK;
@@ -137,7 +139,8 @@ static bool in_domain(struct leat_slice host, struct leat_slice domain)
     if (host.len <= domain.len || domain.len == 0)
         return false;
     uint32_t offset = host.len - domain.len;
-    return leat_slice_ieq(leat_slice_sub(host, offset, domain.len), domain) && (below_only || host.at[offset - 1] == '.');
+    return leat_slice_ieq(leat_slice_sub(host, offset, domain.len), domain) &&
+           (below_only || host.at[offset - 1] == '.');
 }
 
 static bool rule_names(struct leat_slice rule, struct leat_slice host, uint16_t port)

@@ -18,12 +18,12 @@ struct leat_url {
     char host[LEAT_URL_ADDRESS_MAX];    /* as in the Host header: the port only when it was written */
     struct leat_slice name;             /* the host alone, without brackets; borrows from the text */
     uint16_t port;
-    struct leat_slice target;           /* "/path?query", borrows from the text; "/" when there is none */
+    struct leat_slice target; /* "/path?query", borrows from the text; "/" when there is none */
 };
 leat_rc leat_url_parse(const char *text, struct leat_url *ret_url, struct leat_err *reterr) LEAT_MUST_CHECK;
 
-/* The proxy for a peer: `configured` when there is one, else HTTPS_PROXY or HTTP_PROXY unless NO_PROXY or a loopback name
- * says otherwise, as Go's clients do it. `to` is "" when none is to be used. */
+/* The proxy for a peer: `configured` when there is one, else HTTPS_PROXY or HTTP_PROXY unless NO_PROXY or a loopback
+ * name says otherwise, as Go's clients do it. `to` is "" when none is to be used. */
 leat_rc leat_proxy_pick(const char *configured, bool encrypted, struct leat_slice host, uint16_t port,
                         char to[LEAT_PROXY_MAX], struct leat_err *reterr) LEAT_MUST_CHECK;
 /* Does a NO_PROXY list name this peer? */

@@ -18,4 +18,7 @@ leat_rc nop_open(void *state, const struct leat_exporter_conf *conf, enum leat_s
 }
 
 /* Frees what `open` made; also called when `open` failed half-way. */
-void nop_close(void *state) { (void)state; }
+void nop_close(void *state)
+{
+    (void)state;
+}

@@ -23,6 +23,5 @@ leat_rc otlp_http_open(void *state, const struct leat_exporter_conf *conf, enum 
                        struct leat_world *world, struct leat_err *reterr);
 leat_rc otlp_http_encode(void *state, const struct leat_batch *batch, struct leat_requests *out,
                          struct leat_err *reterr);
-leat_rc otlp_http_judge(void *state, const struct leat_reply *reply, struct leat_verdict *out,
-                        struct leat_err *reterr);
+leat_rc otlp_http_judge(void *state, const struct leat_reply *reply, struct leat_verdict *out, struct leat_err *reterr);
 void otlp_http_close(void *state);

@@ -8,13 +8,21 @@
 #define AT(signal) LEAT_AT(struct otlp_http_conf, signal_endpoint[signal])
 
 const struct leat_field otlp_http_fields[] = {
-    {.key = "logs_endpoint", .type = LEAT_STRING, .offset = AT(LEAT_LOGS),
+    {.key = "logs_endpoint",
+     .type = LEAT_STRING,
+     .offset = AT(LEAT_LOGS),
      .doc = "whole address for logs, instead of endpoint + /v1/logs"},
-    {.key = "metrics_endpoint", .type = LEAT_STRING, .offset = AT(LEAT_METRICS),
+    {.key = "metrics_endpoint",
+     .type = LEAT_STRING,
+     .offset = AT(LEAT_METRICS),
      .doc = "whole address for metrics, instead of endpoint + /v1/metrics"},
-    {.key = "traces_endpoint", .type = LEAT_STRING, .offset = AT(LEAT_TRACES),
+    {.key = "traces_endpoint",
+     .type = LEAT_STRING,
+     .offset = AT(LEAT_TRACES),
      .doc = "whole address for traces, instead of endpoint + /v1/traces"},
-    {.key = "profiles_endpoint", .type = LEAT_STRING, .offset = AT(LEAT_PROFILES),
+    {.key = "profiles_endpoint",
+     .type = LEAT_STRING,
+     .offset = AT(LEAT_PROFILES),
      .doc = "whole address for profiles, instead of endpoint + /v1development/profiles"},
     {0}};
 
@@ -43,8 +51,9 @@ leat_rc otlp_http_check(const struct leat_exporter_conf *conf, struct leat_err *
             return reterr ? leat_err_wrap(reterr, "%s_endpoint", leat_signal_name((enum leat_signal)i)) : LEAT_ECONFIG;
     }
     return any ? LEAT_OK
-               : LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "at least one endpoint must be specified: endpoint or "
-                                                     "{logs,metrics,traces,profiles}_endpoint");
+               : LEAT_RAISE(reterr, LEAT_ECONFIG, 0,
+                            "at least one endpoint must be specified: endpoint or "
+                            "{logs,metrics,traces,profiles}_endpoint");
 }
 
 static char *url_below(const char *base, const char *path)

@@ -72,6 +72,7 @@ leat_rc otlp_http_judge(void *state, const struct leat_reply *reply, struct leat
     default: /* a redirect points elsewhere for everything; a 4xx is about these bytes, smaller parts may pass */
         if (reply->status / 100 == 3)
             return leat_verdict_hold(out, "status %d: the address has moved", reply->status);
-        return leat_verdict_drop(out, reply->status / 100 == 4, "status %d: %.*s", reply->status, LEAT_SLICE_ARGS(text));
+        return leat_verdict_drop(out, reply->status / 100 == 4, "status %d: %.*s", reply->status,
+                                 LEAT_SLICE_ARGS(text));
     }
 }
