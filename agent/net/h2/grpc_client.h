@@ -36,6 +36,7 @@ struct leat_grpc_out {
                  const struct leat_err *err);
     void *ctx;
     bool sent;
+    bool again; /* the client's: the peer refused it unprocessed, once; it was sent once more */
     struct leat_list link; /* the client's from here */
     struct leat_timer timer;
     void *stream;

@@ -22,8 +22,11 @@ struct leat_grpc_server_limits {
     uint32_t *connections;          /* shared count over shards, atomic; NULL: own */
     uint32_t connections_max;
     uint32_t glitches_max;          /* frames that break rules or waste work: budget a connection, refilled by glitch_rate/s */
+    uint32_t glitch_rate;           /* 330 */
     uint32_t resets_burst, resets_rate; /* stream resets, both sides' */
-    uint32_t unsent_bytes_max;      /* answers the peer does not read */
+    uint32_t partial_bytes_max;     /* of unfinished messages, a connection; 16 MiB; beyond it calls are UNAVAILABLE */
+    uint32_t unsent_bytes_max;      /* answers the peer does not read; 4 MiB */
+    uint64_t unsent_ns_max;         /* no byte of them leaves for so long; 30 s */
     uint64_t preface_ns_max;        /* first bytes to end of SETTINGS: 10 s */
     uint64_t idle_ns_max, age_ns_max, age_grace_ns; /* 0: none */
     uint64_t ping_after_ns, ping_timeout_ns, ping_min_interval_ns;
@@ -34,6 +37,7 @@ struct leat_grpc_incoming {
     struct leat_slice path;      /* "/package.Service/Method" */
     struct leat_headers headers; /* without pseudo-headers; valid until the reply */
     enum leat_coding coding;     /* of the message: its compressed flag and grpc-encoding together */
+    uint64_t timeout_ns;         /* by grpc-timeout; 0: none */
     const char *peer;
     bool encrypted;
 };
