@@ -125,14 +125,14 @@ void leat_conn_resume(struct leat_conn *conn)
 void leat_conn_close(struct leat_conn *conn)
 {
     if (conn->tls)
-        leat_conn__tls_shut(conn);
+        leat_conn__tls_shut(conn, false);
     leat_stream_close(conn->stream);
 }
 
 void leat_conn_close_flushed(struct leat_conn *conn)
 {
     if (conn->tls)
-        leat_conn__tls_shut(conn);
+        leat_conn__tls_shut(conn, true);
     leat_stream_close_flushed(conn->stream);
 }
 

@@ -21,5 +21,5 @@ void leat_conn__secured(struct leat_conn *conn);  /* the stream is there: the ha
 leat_rc leat_conn__tls_write(struct leat_conn *conn, struct leat_chain *chain) LEAT_MUST_CHECK;
 uint64_t leat_conn__tls_waiting(const struct leat_conn *conn);
 void leat_conn__tls_pause(struct leat_conn *conn, bool paused);
-void leat_conn__tls_shut(struct leat_conn *conn);
+void leat_conn__tls_shut(struct leat_conn *conn, bool flushed); /* says goodbye */
 const char *leat_conn__tls_alpn(const struct leat_conn *conn);

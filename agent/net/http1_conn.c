@@ -243,6 +243,11 @@ void leat_http1__conn_say_continue(struct leat_http1_exchange *exchange)
 }
 
 void leat_http1_exchange_set(struct leat_http1_exchange *exchange, void *own) { exchange->own = own; }
+const struct leat_http1_request *leat_http1_exchange_request(const struct leat_http1_exchange *exchange)
+{
+    return &exchange->request;
+}
+
 void *leat_http1_exchange_get(const struct leat_http1_exchange *exchange) { return exchange->own; }
 
 /* ---- the connection's events ---- */

@@ -52,11 +52,12 @@ leat_rc leat_http1_server_open(struct leat_loop *loop, const struct leat_http1_l
                                const struct leat_http1_handler *handler, void *ctx,
                                struct leat_http1_server **ret_server, struct leat_err *reterr) LEAT_MUST_CHECK;
 void leat_http1_server_adopt(struct leat_http1_server *server, int fd); /* takes the socket */
-/* Adds Date? no: only Content-Length, Connection and what is given. `body` is taken. */
+/* Content-Length and Connection are added to what is given. `body` is taken. */
 void leat_http1_reply(struct leat_http1_exchange *exchange, int status, struct leat_headers headers,
                       struct leat_chain *body);
 void leat_http1_exchange_set(struct leat_http1_exchange *exchange, void *own); /* the handler's word on it */
 void *leat_http1_exchange_get(const struct leat_http1_exchange *exchange);
+const struct leat_http1_request *leat_http1_exchange_request(const struct leat_http1_exchange *exchange); /* until the reply */
 /* Stops: idle connections close at once, busy ones after their reply; `drained` when none is left. */
 void leat_http1_server_drain(struct leat_http1_server *server, void (*drained)(void *ctx), void *ctx);
 void leat_http1_server_close(struct leat_http1_server *server); /* at once; handlers get `gone` */
