@@ -72,6 +72,8 @@ static leat_rc add_config(struct leat_yaml *yaml, const struct leat_outside *out
         return LEAT_ENOMEM;
     if (rc != LEAT_OK)
         return refuse(yaml, (struct leat_mark){uri, 0, 0}, err.text);
+    if (!root->mark.file[0])
+        root->mark.file = got.name;
     if (got.unset)
         leat_diag_add(yaml->diags, LEAT_WARNING, (struct leat_mark){uri, 0, 0}, "",
                       "the environment variable %s is unset", got.name);

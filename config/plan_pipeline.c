@@ -159,7 +159,7 @@ static leat_rc fill(struct leat_plan *plan, const struct leat_node *body, const 
             return rc;
         if (node)
             use_list(plan, pipeline, node, lists[kind], path);
-        if (kind != LEAT_KIND_PROCESSOR && (!node || node->count == 0))
+        if (kind != LEAT_KIND_PROCESSOR && (!node || leat_node_is_null(node) || (node->kind == LEAT_NODE_LIST && node->count == 0)))
             leat_plan__error(plan, node && node->mark.line ? node->mark : pipeline->mark, path,
                              "must have at least one %s", leat_kind_name(kind));
     }

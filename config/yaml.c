@@ -37,6 +37,13 @@ static struct leat_mark mark_of(const struct parse *p, const struct fy_mark *mar
     return (struct leat_mark){p->file, (uint32_t)mark->line + 1, (uint32_t)mark->column + 1};
 }
 
+/* The library marks what stands behind a quote or an asterisk; people look for the sign itself. */
+static struct leat_mark before(const struct parse *p, struct leat_mark mark)
+{
+    mark.column -= !p->fixed && mark.column > 1;
+    return mark;
+}
+
 struct leat_node *leat_yaml_new(struct leat_yaml *yaml, enum leat_node_kind kind, struct leat_mark mark)
 {
     struct leat_node *node = leat_arena_get(yaml->arena, sizeof *node);
@@ -221,7 +228,10 @@ static leat_rc build_scalar(struct parse *p, struct fy_event *event, struct leat
         return LEAT_ENOMEM;
     if (memchr(node->text, 0, node->len))
         return refuse(p, mark, "a NUL character in a string", "");
-    node->quoted = value && fy_token_scalar_style(value) != FYSS_PLAIN;
+    enum fy_scalar_style style = value ? fy_token_scalar_style(value) : FYSS_PLAIN;
+    node->quoted = style != FYSS_PLAIN;
+    if (style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED)
+        node->mark = before(p, mark);
     *ret_node = node;
     leat_rc rc = apply_tag(p, event->scalar.tag, node);
     return rc == LEAT_OK ? remember(p, event->scalar.anchor, node) : rc;
@@ -229,7 +239,7 @@ static leat_rc build_scalar(struct parse *p, struct fy_event *event, struct leat
 
 static leat_rc build_alias(struct parse *p, struct fy_event *event, struct leat_node **ret_node)
 {
-    struct leat_mark mark = mark_of(p, fy_event_start_mark(event));
+    struct leat_mark mark = before(p, mark_of(p, fy_event_start_mark(event)));
     uint32_t len;
     const char *name = token_text(p, event->alias.anchor, &len);
     if (!name)
