@@ -11,7 +11,7 @@
 
 static int verdict(const struct leat_h2_session *session)
 {
-    return session->ended ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
+    return session->ended || session->heap.failed ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 
 static struct leat_h2_stream *stream_of(struct leat_h2_session *session, int32_t id)

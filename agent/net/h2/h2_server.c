@@ -143,6 +143,8 @@ void leat_grpc_reply(struct leat_grpc_call *call, struct leat_chain *message)
     *message = (struct leat_chain){0};
     call->answer_bytes = call->answer.bytes + 5;
     call->server->answer_bytes += call->answer_bytes;
+    if (call->server->h2.ended)
+        return;
     leat_h2__body_set(&call->h2.body, &call->answer, false);
     nghttp2_data_provider provider = leat_h2__body_provider(&call->h2);
     if (nghttp2_submit_response(call->server->h2.ng, call->h2.id, head, 2, &provider) != 0)
@@ -171,6 +173,8 @@ static void refuse(struct leat_grpc_call *call, const struct refusal *refusal)
     size_t n = 0;
     call->replied = true;
     drop_message(call);
+    if (call->server->h2.ended)
+        return;
     nvs[n++] = leat_h2__nv(LEAT_SLICE(":status"), refusal->http_status);
     nvs[n++] = leat_h2__nv(LEAT_SLICE("content-type"), LEAT_SLICE("application/grpc"));
     (void)snprintf(code, sizeof code, "%d", refusal->code);

@@ -10,30 +10,6 @@
 #define CONTINUATIONS_MAX 8u
 #define FIRST_CREDIT 32u /* control frames a peer may begin with */
 
-/* ---- nghttp2's memory is ours ---- */
-
-static void *mem_alloc(size_t size, void *ctx)
-{
-    (void)ctx;
-    return leat_alloc(size);
-}
-static void mem_free(void *at, void *ctx)
-{
-    (void)ctx;
-    leat_free(at);
-}
-static void *mem_zalloc(size_t count, size_t size, void *ctx)
-{
-    (void)ctx;
-    return leat_zalloc(count, size);
-}
-static void *mem_realloc(void *at, size_t size, void *ctx)
-{
-    (void)ctx;
-    return leat_realloc(at, size);
-}
-static nghttp2_mem memory = {NULL, mem_alloc, mem_free, mem_zalloc, mem_realloc};
-
 /* ---- life ---- */
 
 static int make(struct leat_h2_session *session, nghttp2_session_callbacks *callbacks, nghttp2_option *option)
@@ -44,6 +20,7 @@ static int make(struct leat_h2_session *session, nghttp2_session_callbacks *call
     nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
     nghttp2_option_set_stream_reset_rate_limit(option, UINT32_MAX, UINT32_MAX); /* counted here, both sides' */
     nghttp2_option_set_no_closed_streams(option, 1);
+    nghttp2_mem memory = leat_h2__heap_mem(&session->heap);
     if (session->role->is_server)
         return nghttp2_session_server_new3(&session->ng, callbacks, session, option, &memory);
     return nghttp2_session_client_new3(&session->ng, callbacks, session, option, &memory);
@@ -90,6 +67,7 @@ leat_rc leat_h2__open(struct leat_h2_session *session, const struct leat_h2_role
     session->glitches.at_ns = session->resets.at_ns = now_ns;
     session->credit = FIRST_CREDIT;
     leat_list_init(&session->streams);
+    leat_h2__heap_init(&session->heap);
     if (make_session(session) == 0 && introduce(session) == 0)
         return LEAT_OK;
     leat_h2__close(session);
@@ -98,7 +76,9 @@ leat_rc leat_h2__open(struct leat_h2_session *session, const struct leat_h2_role
 
 void leat_h2__close(struct leat_h2_session *session)
 {
-    nghttp2_session_del(session->ng);
+    if (!session->heap.failed)
+        nghttp2_session_del(session->ng);
+    leat_h2__heap_done(&session->heap);
     session->ng = NULL;
     leat_chain_done(&session->out);
 }
@@ -119,9 +99,11 @@ void leat_h2__fail(struct leat_h2_session *session, uint32_t h2_error, enum leat
     session->ended = true;
     leat_count(counter, 1);
     (void)LEAT_RAISE(&session->err, rc, (int)h2_error, "http2: %s", text);
+    leat_h2__wake(session);
+    if (session->heap.failed)
+        return;
     int32_t last = nghttp2_session_get_last_proc_stream_id(session->ng);
     (void)nghttp2_submit_goaway(session->ng, NGHTTP2_FLAG_NONE, last, h2_error, (const uint8_t *)text, strlen(text));
-    leat_h2__wake(session);
 }
 
 void leat_h2__glitch(struct leat_h2_session *session)
@@ -155,8 +137,8 @@ void leat_h2__feed(struct leat_h2_session *session, struct leat_slice bytes, uin
         session->reading = bytes;
         ssize_t n = nghttp2_session_mem_recv(session->ng, bytes.at, bytes.len);
         session->reading = (struct leat_slice){0};
-        if (n < 0)
-            library_failed(session, (int)n);
+        if (n < 0 || session->heap.failed)
+            library_failed(session, session->heap.failed ? NGHTTP2_ERR_NOMEM : (int)n);
     }
     leat_mem_unref(bytes.mem);
     leat_h2__wake(session);
@@ -166,6 +148,8 @@ static leat_rc pump_frames(struct leat_h2_session *session)
 {
     for (;;) {
         const uint8_t *at;
+        if (session->heap.failed)
+            return LEAT_ENOMEM;
         ssize_t n = nghttp2_session_mem_send(session->ng, &at);
         if (n == 0)
             return LEAT_OK;
@@ -176,7 +160,9 @@ static leat_rc pump_frames(struct leat_h2_session *session)
 
 void leat_h2__pump(struct leat_h2_session *session)
 {
-    if (pump_frames(session) != LEAT_OK && !session->ended) {
+    if (pump_frames(session) != LEAT_OK) {
+        if (session->ended)
+            return;
         session->ended = true; /* the frames of this connection have a hole from here on */
         (void)LEAT_RAISE(&session->err, LEAT_ENOMEM, 0, "http2: out of memory");
     }
@@ -239,7 +225,8 @@ void leat_h2__stream_reset(struct leat_h2_stream *stream, uint32_t h2_error)
     if (stream->reset)
         return;
     stream->reset = true;
-    if (nghttp2_submit_rst_stream(stream->session->ng, NGHTTP2_FLAG_NONE, stream->id, h2_error) != 0)
+    if (!stream->session->ended &&
+        nghttp2_submit_rst_stream(stream->session->ng, NGHTTP2_FLAG_NONE, stream->id, h2_error) != 0)
         library_failed(stream->session, NGHTTP2_ERR_NOMEM);
     leat_h2__wake(stream->session);
 }

@@ -14,6 +14,7 @@
 #include "agent/base/err.h"
 #include "agent/base/list.h"
 #include "agent/net/h2/grpc.h"
+#include "agent/net/h2/h2_heap.h"
 
 #define LEAT_H2_FIELDS_FIXED 16u
 
@@ -104,6 +105,7 @@ struct leat_h2_session {
     const struct leat_h2_role *role;
     const struct leat_h2_conf *conf;
     nghttp2_session *ng;
+    struct leat_h2_heap heap;
     void (*wake)(void *owner); /* there is something to write, or the end to be seen */
     void *owner;
     struct leat_slice reading; /* what nghttp2 is looking at */

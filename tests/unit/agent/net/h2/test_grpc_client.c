@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
-#include "agent/net/h2/grpc_server.h"
 #include "agent/loop/stream.h"
+#include "agent/net/h2/grpc_server.h"
 #include "tests/kit/kit.h"
 
 /* A server that echoes each message, and a client, on one loop over loopback. */
@@ -112,8 +112,11 @@ static struct leat_chain payload(size_t len)
 
 static struct leat_grpc_out out_to(struct house *house, const struct leat_chain *message)
 {
-    return (struct leat_grpc_out){.path = LEAT_SLICE("/opentelemetry.Test/Echo"), .message = message, .done = done,
-                                  .ctx = house, .timeout_ns = 5000000000ull};
+    return (struct leat_grpc_out){.path = LEAT_SLICE("/opentelemetry.Test/Echo"),
+                                  .message = message,
+                                  .done = done,
+                                  .ctx = house,
+                                  .timeout_ns = 5000000000ull};
 }
 
 static void run_until(struct house *house, const int *what, int wanted)
