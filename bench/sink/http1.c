@@ -213,7 +213,7 @@ bool bench_http1_input(struct bench_conn *conn)
             break;
         }
         respond(conn, &head, at + head.head_len, body);
-        conn->closing = head.close && !conn->waiting;
+        conn->closing = head.close;
         done += head.head_len + wire;
     }
     bench_bytes_eat(&conn->in, done);

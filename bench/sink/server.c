@@ -106,7 +106,7 @@ static bool conn_flush(struct bench_conn *conn)
     if (wanted != conn->writable_wanted)
         watch(conn->server, conn->fd, EPOLL_CTL_MOD, wanted ? EPOLLIN | EPOLLOUT : EPOLLIN);
     conn->writable_wanted = wanted;
-    return wanted || !conn->closing;
+    return wanted || conn->waiting || !conn->closing;
 }
 
 static bool conn_input(struct bench_conn *conn)

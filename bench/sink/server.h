@@ -24,7 +24,7 @@ struct bench_conn {
     uint64_t serial;
     enum bench_protocol protocol;
     bool waiting; /* HTTP/1.1: an answer is due later, the next request must wait */
-    bool closing; /* close when everything is written */
+    bool closing; /* close when everything is answered and written */
     bool writable_wanted;
     struct bench_bytes in, out;
     struct nghttp2_session *session;
