@@ -9,7 +9,6 @@
 struct otlp_random {
     uint64_t state;
     uint32_t items, samples;
-    bool plain_numbers; /* finite doubles only */
 };
 
 static inline uint64_t random_next(struct otlp_random *r)
@@ -112,26 +111,25 @@ static inline void random_field(struct otlp_random *r, const struct otlp_field *
     }
 }
 
-/* In rising order of numbers; of a oneof, one. */
+/* In rising order of numbers; of a oneof, one; what JSON always shows, always. */
 static inline void random_message(struct otlp_random *r, const struct otlp_msg *msg, struct pb_buf *out, unsigned depth)
 {
-    uint32_t chosen = random_below(r, msg->field_count), any_value = msg == &otlp_AnyValue;
+    uint32_t chosen = random_below(r, msg->field_count);
     bool number_done = false;
     for (uint32_t i = 0; i < msg->field_count; i++) {
         const struct otlp_field *f = &msg->fields[i];
-        bool one_of = any_value || f->flags & OTLP_CONTAINER;
-        if (msg == &otlp_Metric && f->flags & OTLP_CONTAINER)
-            one_of = true;
-        else if (!any_value)
-            one_of = false;
+        bool one_of = msg == &otlp_AnyValue || (msg == &otlp_Metric && f->flags & OTLP_CONTAINER);
         if (one_of && i != chosen)
             continue;
         bool number = f->name_len >= 5 && (memcmp(f->name, "as_in", 5) == 0 || memcmp(f->name, "as_do", 5) == 0);
         if (number && number_done)
             continue;
-        if (f->kind == OTLP_MSG && depth > 12)
+        if (f->kind == OTLP_MSG && depth > 12) {
+            if (f->flags & OTLP_ALWAYS)
+                pb_buf_bytes(out, PB_TAG(f->number, PB_LEN), "", 0);
             continue;
-        uint32_t times = one_of ? 1 : f->flags & OTLP_REPEATED ? random_below(r, f->kind == OTLP_MSG ? 4 : 2) : random_below(r, 2);
+        }
+        uint32_t times = one_of || f->flags & OTLP_ALWAYS ? 1 : f->flags & OTLP_REPEATED ? random_below(r, f->kind == OTLP_MSG ? 4 : 2) : random_below(r, 2);
         if (f->kind == OTLP_MSG && f->flags & OTLP_REPEATED && f->msg == &otlp_AnyValue && depth > 8)
             times = 0;
         for (; times; times--) {
