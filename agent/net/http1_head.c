@@ -78,11 +78,9 @@ static bool read_length(struct leat_slice text, uint64_t *ret_length)
 
 static int take_length(struct leat_http1_head *head, struct leat_slice value)
 {
-    uint64_t length;
-    if (!read_length(value, &length) || (head->has_length && head->content_length != length))
+    if (head->has_length || !read_length(value, &head->content_length))
         return 400;
     head->has_length = true;
-    head->content_length = length;
     return 0;
 }
 
