@@ -21,6 +21,7 @@ extern const struct leat_field otlp_grpc_fields[];
 leat_rc otlp_grpc_check(const struct leat_exporter_conf *conf, struct leat_err *reterr);
 leat_rc otlp_grpc_open(void *state, const struct leat_exporter_conf *conf, enum leat_signal signal,
                        struct leat_world *world, struct leat_err *reterr);
-leat_rc otlp_grpc_encode(void *state, const struct leat_batch *batch, struct leat_requests *out, struct leat_err *reterr);
+leat_rc otlp_grpc_encode(void *state, const struct leat_batch *batch, struct leat_requests *out,
+                         struct leat_err *reterr);
 leat_rc otlp_grpc_judge(void *state, const struct leat_reply *reply, struct leat_verdict *out, struct leat_err *reterr);
 void otlp_grpc_close(void *state);

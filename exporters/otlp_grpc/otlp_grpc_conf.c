@@ -5,11 +5,10 @@
 
 const struct leat_field otlp_grpc_fields[] = {{0}};
 
-static const char *const methods[] = {
-    "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
-    "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-    "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-    "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export"};
+static const char *const methods[] = {"/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+                                      "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+                                      "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+                                      "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export"};
 
 leat_rc otlp_grpc_check(const struct leat_exporter_conf *conf, struct leat_err *reterr)
 {
@@ -20,7 +19,8 @@ leat_rc otlp_grpc_check(const struct leat_exporter_conf *conf, struct leat_err *
         return rc;
     const char *balancer = grpc->balancer_name;
     if (balancer && *balancer && strcmp(balancer, "round_robin") != 0 && strcmp(balancer, "pick_first") != 0)
-        return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "balancer_name \"%.40s\" is neither round_robin nor pick_first", balancer);
+        return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "balancer_name \"%.40s\" is neither round_robin nor pick_first",
+                          balancer);
     return LEAT_OK;
 }
 
@@ -35,4 +35,7 @@ leat_rc otlp_grpc_open(void *state, const struct leat_exporter_conf *conf, enum 
     return LEAT_OK;
 }
 
-void otlp_grpc_close(void *state) { (void)state; }
+void otlp_grpc_close(void *state)
+{
+    (void)state;
+}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "exporters/otlp_grpc/otlp_grpc.h"
 
-leat_rc otlp_grpc_encode(void *state, const struct leat_batch *batch, struct leat_requests *out, struct leat_err *reterr)
+leat_rc otlp_grpc_encode(void *state, const struct leat_batch *batch, struct leat_requests *out,
+                         struct leat_err *reterr)
 {
     const struct otlp_grpc_state *otlp = state;
     struct leat_request *request = leat_requests_add(out);

@@ -22,7 +22,8 @@ static bool mentions(struct leat_slice text, const char *words)
     return text.len && memmem(text.at, text.len, words, strlen(words)) != NULL;
 }
 
-/* gRPC libraries say "received message larger than max", "grpc: received message after decompression larger than max". */
+/* gRPC libraries say "received message larger than max", "grpc: received message after decompression larger than max".
+ */
 static bool speaks_of_size(struct leat_slice text)
 {
     return mentions(text, "larger than max") || mentions(text, "message size") || mentions(text, "too large");
@@ -66,6 +67,7 @@ leat_rc otlp_grpc_judge(void *state, const struct leat_reply *reply, struct leat
     case LEAT_GRPC_UNIMPLEMENTED:
         return leat_verdict_hold(out, "%s: %.*s", name, LEAT_SLICE_ARGS(text));
     default: /* INVALID_ARGUMENT is about these bytes: smaller parts may pass */
-        return leat_verdict_drop(out, reply->status == LEAT_GRPC_INVALID_ARGUMENT, "%s: %.*s", name, LEAT_SLICE_ARGS(text));
+        return leat_verdict_drop(out, reply->status == LEAT_GRPC_INVALID_ARGUMENT, "%s: %.*s", name,
+                                 LEAT_SLICE_ARGS(text));
     }
 }
