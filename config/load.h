@@ -10,7 +10,7 @@
 
 /* Where words come from outside; zeroed: the process's environment and the file system. */
 struct leat_outside {
-    const char *(*env)(void *ctx, const char *name);                    /* NULL: unset */
+    const char *(*env)(void *ctx, const char *name); /* NULL: unset */
     leat_rc (*read)(void *ctx, const char *path, struct leat_arena *arena, const char **ret_at, size_t *ret_len,
                     struct leat_err *reterr);
     void *ctx;

@@ -34,7 +34,8 @@ static void check_signal(struct leat_plan *plan, const struct leat_plan_part *pa
     if (!part->type || part->type->signals & LEAT_SIGNAL_BIT(signal))
         return;
     add_signal_names(part->type->signals, takes, sizeof takes);
-    leat_plan__error(plan, mark, path, "%s \"%.100s\" does not support %s (telemetry type is not supported); it takes %s",
+    leat_plan__error(plan, mark, path,
+                     "%s \"%.100s\" does not support %s (telemetry type is not supported); it takes %s",
                      leat_kind_name(part->kind), part->id, leat_signal_name(signal), takes[0] ? takes : "none");
 }
 
@@ -45,8 +46,8 @@ static void not_configured(struct leat_plan *plan, enum leat_kind kind, const st
         if (plan->parts[i].kind == kind)
             leat_suggest_offer(&near, plan->parts[i].id);
     leat_plan__error(plan, item->mark, path, "references %s \"%.100s\" which is not configured%s%s%s",
-                     leat_kind_name(kind), item->text, near.best ? "; did you mean \"" : "",
-                     near.best ? near.best : "", near.best ? "\"?" : "");
+                     leat_kind_name(kind), item->text, near.best ? "; did you mean \"" : "", near.best ? near.best : "",
+                     near.best ? "\"?" : "");
 }
 
 static bool listed(const struct leat_part_list *list, int64_t index)
@@ -159,7 +160,8 @@ static leat_rc fill(struct leat_plan *plan, const struct leat_node *body, const 
             return rc;
         if (node)
             use_list(plan, pipeline, node, lists[kind], path);
-        if (kind != LEAT_KIND_PROCESSOR && (!node || leat_node_is_null(node) || (node->kind == LEAT_NODE_LIST && node->count == 0)))
+        if (kind != LEAT_KIND_PROCESSOR &&
+            (!node || leat_node_is_null(node) || (node->kind == LEAT_NODE_LIST && node->count == 0)))
             leat_plan__error(plan, node && node->mark.line ? node->mark : pipeline->mark, path,
                              "must have at least one %s", leat_kind_name(kind));
     }
@@ -223,7 +225,6 @@ leat_rc leat_plan__service(struct leat_plan *plan, const struct leat_node *servi
     else if (rc == LEAT_OK)
         leat_plan__error(plan, pipelines ? pipelines->mark : service->mark, "service",
                          "service must have at least one pipeline");
-    return rc == LEAT_OK
-               ? leat_service_decode_telemetry(&plan->yaml, list_of(service, "telemetry"), &plan->telemetry)
-               : rc;
+    return rc == LEAT_OK ? leat_service_decode_telemetry(&plan->yaml, list_of(service, "telemetry"), &plan->telemetry)
+                         : rc;
 }

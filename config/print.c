@@ -51,13 +51,24 @@ static void put_double(double value, struct leat_strbuf *out)
 static void put_value(const struct leat_value *value, struct leat_strbuf *out)
 {
     switch (value->kind) {
-    case LEAT_NULL: leat_strbuf_puts(out, "null"); return;
-    case LEAT_VALUE_BOOL: leat_strbuf_puts(out, value->b ? "true" : "false"); return;
-    case LEAT_VALUE_INT: leat_strbuf_printf(out, "%" PRId64, value->i); return;
-    case LEAT_VALUE_DOUBLE: leat_strbuf_puts(out, value->text); return;
-    case LEAT_VALUE_STRING: put_text(value->text, out); return;
+    case LEAT_NULL:
+        leat_strbuf_puts(out, "null");
+        return;
+    case LEAT_VALUE_BOOL:
+        leat_strbuf_puts(out, value->b ? "true" : "false");
+        return;
+    case LEAT_VALUE_INT:
+        leat_strbuf_printf(out, "%" PRId64, value->i);
+        return;
+    case LEAT_VALUE_DOUBLE:
+        leat_strbuf_puts(out, value->text);
+        return;
+    case LEAT_VALUE_STRING:
+        put_text(value->text, out);
+        return;
     case LEAT_VALUE_LIST:
-    case LEAT_VALUE_MAP: break;
+    case LEAT_VALUE_MAP:
+        break;
     }
     bool is_map = value->kind == LEAT_VALUE_MAP;
     leat_strbuf_putc(out, is_map ? '{' : '[');
@@ -105,14 +116,28 @@ static void put_scalar(const struct leat_field *field, const void *at, struct le
     bool secret = field->flags & LEAT_SECRET;
     const char *text = field->type == LEAT_STRING ? *(const char *const *)at : NULL;
     switch (field->type) {
-    case LEAT_BOOL: leat_strbuf_puts(out, *(const bool *)at ? "true" : "false"); break;
+    case LEAT_BOOL:
+        leat_strbuf_puts(out, *(const bool *)at ? "true" : "false");
+        break;
     case LEAT_INT:
-    case LEAT_SIZE: leat_strbuf_printf(out, "%" PRId64, *(const int64_t *)at); break;
-    case LEAT_DOUBLE: put_double(*(const double *)at, out); break;
-    case LEAT_DURATION: leat_schema_duration_text(*(const int64_t *)at, out); break;
-    case LEAT_ENUM: put_text(field->choices[*(const int *)at], out); break;
-    case LEAT_STRINGS: put_strings(at, secret, out); break;
-    case LEAT_MAP: put_map(at, secret, out); break;
+    case LEAT_SIZE:
+        leat_strbuf_printf(out, "%" PRId64, *(const int64_t *)at);
+        break;
+    case LEAT_DOUBLE:
+        put_double(*(const double *)at, out);
+        break;
+    case LEAT_DURATION:
+        leat_schema_duration_text(*(const int64_t *)at, out);
+        break;
+    case LEAT_ENUM:
+        put_text(field->choices[*(const int *)at], out);
+        break;
+    case LEAT_STRINGS:
+        put_strings(at, secret, out);
+        break;
+    case LEAT_MAP:
+        put_map(at, secret, out);
+        break;
     case LEAT_VALUE:
         if (secret)
             leat_strbuf_puts(out, REDACTED);
@@ -142,7 +167,8 @@ static void put_list(const struct leat_field *field, const struct leat_items *it
 static bool shown(const struct leat_field *field, const char *conf)
 {
     const void *at = conf + field->offset;
-    if (field->type == LEAT_IGNORED || field->type == LEAT_REFUSED)
+    if (field->flags & LEAT_DEPRECATED || field->type == LEAT_IGNORED || field->type == LEAT_REFUSED ||
+        field->type == LEAT_INLINE)
         return false;
     if (field->type == LEAT_SECTION && field->present)
         return *(const bool *)(const void *)(conf + field->present - 1);
@@ -157,6 +183,8 @@ void leat_print_fields(const struct leat_field *fields, const void *conf, uint32
 {
     for (const struct leat_field *field = fields; field && field->key; field++) {
         const char *base = conf;
+        if (field->type == LEAT_INLINE)
+            leat_print_fields(field->fields, base + field->offset, indent, out);
         if (!shown(field, base))
             continue;
         indent_by(out, indent);

@@ -5,8 +5,12 @@
 
 static const char *type_word(enum leat_field_type type)
 {
-    static const char *const words[] = {"bool",    "int", "float",   "string", "duration", "size",    "choice",
-                                        "strings", "map", "section", "list",   "value",    "ignored", "not supported"};
+    static const char *const words[] = {
+        [LEAT_BOOL] = "bool",       [LEAT_INT] = "int",           [LEAT_DOUBLE] = "float",
+        [LEAT_STRING] = "string",   [LEAT_DURATION] = "duration", [LEAT_SIZE] = "size",
+        [LEAT_ENUM] = "choice",     [LEAT_STRINGS] = "strings",   [LEAT_MAP] = "map",
+        [LEAT_SECTION] = "section", [LEAT_INLINE] = "",           [LEAT_LIST] = "list",
+        [LEAT_VALUE] = "value",     [LEAT_IGNORED] = "ignored",   [LEAT_REFUSED] = "not supported"};
     return words[type];
 }
 
@@ -69,6 +73,10 @@ static void walk_fields(const struct leat_type_info *type, const struct leat_fie
                         uint32_t depth, row_writer write, struct leat_strbuf *out)
 {
     for (const struct leat_field *field = fields; field && field->key && !path->failed; field++) {
+        if (field->type == LEAT_INLINE) {
+            walk_fields(type, field->fields, path, depth, write, out);
+            continue;
+        }
         size_t len = path->len;
         leat_strbuf_printf(path, "%s%s", len ? "::" : "", field->key);
         if (path->failed)

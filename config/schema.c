@@ -155,8 +155,8 @@ static void put_enum(struct leat_decoder *d, const struct leat_field *field, con
             len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", i ? ", " : "",
                                     field->choices[i][0] ? field->choices[i] : "\"\"");
     }
-    say(d, LEAT_ERROR, node->mark, "'%s' unknown value \"%.100s\" (valid values: [%s])%s%s%s", d->path, node->text, list,
-        near.best ? "; did you mean \"" : "", near.best ? near.best : "", near.best ? "\"?" : "");
+    say(d, LEAT_ERROR, node->mark, "'%s' unknown value \"%.100s\" (valid values: [%s])%s%s%s", d->path, node->text,
+        list, near.best ? "; did you mean \"" : "", near.best ? near.best : "", near.best ? "\"?" : "");
 }
 
 static void put_string(struct leat_decoder *d, const struct leat_field *field, const struct leat_node *node,
@@ -328,19 +328,42 @@ static void put_field(struct leat_decoder *d, const struct leat_field *field, co
         return;
     }
     switch (field->type) {
-    case LEAT_BOOL: put_bool(d, node, to); break;
-    case LEAT_INT: put_int(d, field, node, to); break;
-    case LEAT_DOUBLE: put_double(d, field, node, to); break;
-    case LEAT_STRING: put_string(d, field, &text, to); break;
+    case LEAT_BOOL:
+        put_bool(d, node, to);
+        break;
+    case LEAT_INT:
+        put_int(d, field, node, to);
+        break;
+    case LEAT_DOUBLE:
+        put_double(d, field, node, to);
+        break;
+    case LEAT_STRING:
+        put_string(d, field, &text, to);
+        break;
     case LEAT_DURATION:
-    case LEAT_SIZE: put_measure(d, field, node, to); break;
-    case LEAT_ENUM: put_enum(d, field, node, to); break;
-    case LEAT_STRINGS: put_strings(d, node, to); break;
-    case LEAT_MAP: put_map(d, node, to); break;
-    case LEAT_SECTION: put_section(d, field, node, conf); break;
-    case LEAT_INLINE: break; /* has no key of its own */
-    case LEAT_LIST: put_list(d, field, node, to); break;
-    case LEAT_VALUE: put_value(d, node, to); break;
+    case LEAT_SIZE:
+        put_measure(d, field, node, to);
+        break;
+    case LEAT_ENUM:
+        put_enum(d, field, node, to);
+        break;
+    case LEAT_STRINGS:
+        put_strings(d, node, to);
+        break;
+    case LEAT_MAP:
+        put_map(d, node, to);
+        break;
+    case LEAT_SECTION:
+        put_section(d, field, node, conf);
+        break;
+    case LEAT_INLINE:
+        break; /* has no key of its own */
+    case LEAT_LIST:
+        put_list(d, field, node, to);
+        break;
+    case LEAT_VALUE:
+        put_value(d, node, to);
+        break;
     case LEAT_IGNORED:
         say(d, LEAT_WARNING, node->mark, "'%s' has no effect in leat: %s", d->path, field->doc);
         break;
@@ -441,8 +464,7 @@ static void unknown_key(struct leat_decoder *d, const struct leat_node_pair *pai
 /* A null keeps the default; only a section is there by being named, and a string out of ${...} is its empty text. */
 static bool null_says_something(const struct leat_field *field, const struct leat_node *node)
 {
-    return field->type == LEAT_SECTION || field->type == LEAT_VALUE ||
-           (field->type == LEAT_STRING && node->expanded);
+    return field->type == LEAT_SECTION || field->type == LEAT_VALUE || (field->type == LEAT_STRING && node->expanded);
 }
 
 static void decode_pair(struct leat_decoder *d, const struct leat_node_pair *pair, const struct leat_field_set *sets,

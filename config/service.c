@@ -8,8 +8,14 @@ const char *const leat_log_levels[] = {"debug", "info", "warn", "error", "dpanic
 static const char *const encodings[] = {"console", "json", NULL};
 static const char *const metric_levels[] = {"none", "basic", "normal", "detailed", NULL};
 
-#define IGNORED(name, why) {.key = name, .type = LEAT_IGNORED, .doc = why}
-#define REFUSED(name, why) {.key = name, .type = LEAT_REFUSED, .doc = why}
+#define IGNORED(name, why)                            \
+    {                                                 \
+        .key = name, .type = LEAT_IGNORED, .doc = why \
+    }
+#define REFUSED(name, why)                            \
+    {                                                 \
+        .key = name, .type = LEAT_REFUSED, .doc = why \
+    }
 
 /* ---- service::telemetry ---- */
 
@@ -21,20 +27,38 @@ static const struct leat_field labels_fields[] = {
     {0}};
 static const struct leat_field prometheus_fields[] = {
     {.key = "host", .type = LEAT_STRING, .offset = READER(host), .deflt = "localhost", .doc = "address to listen on"},
-    {.key = "port", .type = LEAT_INT, .offset = READER(port), .deflt = "8888", .doc = "port to listen on", .max = 65535},
-    {.key = "without_scope_info", .type = LEAT_BOOL, .offset = READER(without_scope_info), .deflt = "true",
+    {.key = "port",
+     .type = LEAT_INT,
+     .offset = READER(port),
+     .deflt = "8888",
+     .doc = "port to listen on",
+     .max = 65535},
+    {.key = "without_scope_info",
+     .type = LEAT_BOOL,
+     .offset = READER(without_scope_info),
+     .deflt = "true",
      .doc = "leave out the otel_scope_* labels"},
-    {.key = "without_units", .type = LEAT_BOOL, .offset = READER(without_units), .deflt = "true",
+    {.key = "without_units",
+     .type = LEAT_BOOL,
+     .offset = READER(without_units),
+     .deflt = "true",
      .doc = "leave out unit suffixes such as _seconds"},
-    {.key = "without_type_suffix", .type = LEAT_BOOL, .offset = READER(without_type_suffix), .deflt = "true",
+    {.key = "without_type_suffix",
+     .type = LEAT_BOOL,
+     .offset = READER(without_type_suffix),
+     .deflt = "true",
      .doc = "leave out the type suffix _total"},
-    {.key = "with_resource_constant_labels", .type = LEAT_SECTION, .fields = labels_fields,
+    {.key = "with_resource_constant_labels",
+     .type = LEAT_SECTION,
+     .fields = labels_fields,
      .doc = "resource attributes to put on every series"},
     {0}};
-static const struct leat_field pull_exporter_fields[] = {
-    {.key = "prometheus", .type = LEAT_SECTION, .fields = prometheus_fields, .doc = "the Prometheus text format",
-     .present = LEAT_PRESENT(struct leat_metric_reader, written)},
-    {0}};
+static const struct leat_field pull_exporter_fields[] = {{.key = "prometheus",
+                                                          .type = LEAT_SECTION,
+                                                          .fields = prometheus_fields,
+                                                          .doc = "the Prometheus text format",
+                                                          .present = LEAT_PRESENT(struct leat_metric_reader, written)},
+                                                         {0}};
 static const struct leat_field pull_fields[] = {
     {.key = "exporter", .type = LEAT_SECTION, .fields = pull_exporter_fields, .doc = "what is served"}, {0}};
 static const struct leat_field reader_fields[] = {
@@ -45,11 +69,22 @@ static const struct leat_field reader_fields[] = {
 #define TELEMETRY(member) LEAT_AT(struct leat_telemetry, member)
 
 static const struct leat_field logs_fields[] = {
-    {.key = "level", .type = LEAT_ENUM, .offset = TELEMETRY(log_level), .deflt = "info", .choices = leat_log_levels,
+    {.key = "level",
+     .type = LEAT_ENUM,
+     .offset = TELEMETRY(log_level),
+     .deflt = "info",
+     .choices = leat_log_levels,
      .doc = "least severity that is logged"},
-    {.key = "encoding", .type = LEAT_ENUM, .offset = TELEMETRY(log_encoding), .deflt = "console", .choices = encodings,
+    {.key = "encoding",
+     .type = LEAT_ENUM,
+     .offset = TELEMETRY(log_encoding),
+     .deflt = "console",
+     .choices = encodings,
      .doc = "form of a log line"},
-    {.key = "output_paths", .type = LEAT_STRINGS, .offset = TELEMETRY(log_output_paths), .deflt = "[stderr]",
+    {.key = "output_paths",
+     .type = LEAT_STRINGS,
+     .offset = TELEMETRY(log_output_paths),
+     .deflt = "[stderr]",
      .doc = "stderr, stdout, or paths of files"},
     IGNORED("error_output_paths", "leat's logger reports its own failures on stderr"),
     IGNORED("development", "leat has one mode of logging"),
@@ -61,18 +96,28 @@ static const struct leat_field logs_fields[] = {
     REFUSED("processors", "leat sends its own logs to output_paths only"),
     {0}};
 static const struct leat_field metrics_fields[] = {
-    {.key = "level", .type = LEAT_ENUM, .offset = TELEMETRY(metric_level), .deflt = "normal", .choices = metric_levels,
+    {.key = "level",
+     .type = LEAT_ENUM,
+     .offset = TELEMETRY(metric_level),
+     .deflt = "normal",
+     .choices = metric_levels,
      .doc = "how much leat tells about itself"},
-    {.key = "readers", .type = LEAT_LIST, .offset = TELEMETRY(readers), .fields = reader_fields,
+    {.key = "readers",
+     .type = LEAT_LIST,
+     .offset = TELEMETRY(readers),
+     .fields = reader_fields,
      .deflt = "[{pull: {exporter: {prometheus: {host: localhost, port: 8888}}}}]",
-     .item_size = sizeof(struct leat_metric_reader), .doc = "where the metrics are read"},
+     .item_size = sizeof(struct leat_metric_reader),
+     .doc = "where the metrics are read"},
     IGNORED("address", "the Collector ignores it since 0.123; use readers"),
     IGNORED("views", "leat's own metrics keep their attributes"),
     {0}};
 const struct leat_field leat_telemetry_fields[] = {
     {.key = "logs", .type = LEAT_SECTION, .fields = logs_fields, .doc = "leat's own log"},
     {.key = "metrics", .type = LEAT_SECTION, .fields = metrics_fields, .doc = "leat's own metrics"},
-    {.key = "resource", .type = LEAT_VALUE, .offset = TELEMETRY(resource_value),
+    {.key = "resource",
+     .type = LEAT_VALUE,
+     .offset = TELEMETRY(resource_value),
      .doc = "attributes of leat itself: a map, or {attributes: [{name, value}]}"},
     IGNORED("traces", "leat records no spans about itself"),
     {0}};
@@ -82,20 +127,41 @@ const struct leat_field leat_telemetry_fields[] = {
 #define SETTING(member) LEAT_AT(struct leat_settings, member)
 
 static const struct leat_field memory_fields[] = {
-    {.key = "limit", .type = LEAT_STRING, .offset = SETTING(memory_limit_text), .deflt = "80%",
+    {.key = "limit",
+     .type = LEAT_STRING,
+     .offset = SETTING(memory_limit_text),
+     .deflt = "80%",
      .doc = "hard limit: a size, or a share of the cgroup's limit (of RAM without one)"},
-    {.key = "soft_limit", .type = LEAT_STRING, .offset = SETTING(memory_soft_limit_text), .deflt = "80%",
+    {.key = "soft_limit",
+     .type = LEAT_STRING,
+     .offset = SETTING(memory_soft_limit_text),
+     .deflt = "80%",
      .doc = "above it receivers refuse: a size, or a share of limit"},
     {0}};
 const struct leat_field leat_settings_fields[] = {
     {.key = "memory", .type = LEAT_SECTION, .fields = memory_fields, .doc = "the budget of all queues and buffers"},
-    {.key = "shards", .type = LEAT_INT, .offset = SETTING(shards), .deflt = "1", .min = 1, .max = 256,
+    {.key = "shards",
+     .type = LEAT_INT,
+     .offset = SETTING(shards),
+     .deflt = "1",
+     .min = 1,
+     .max = 256,
      .doc = "threads that carry telemetry"},
-    {.key = "fanout_wait", .type = LEAT_DURATION, .offset = SETTING(fanout_wait_ns), .deflt = "5s",
+    {.key = "fanout_wait",
+     .type = LEAT_DURATION,
+     .offset = SETTING(fanout_wait_ns),
+     .deflt = "5s",
      .doc = "how long a full branch may hold up the others"},
-    {.key = "inflight_bytes", .type = LEAT_SIZE, .offset = SETTING(inflight_bytes), .deflt = "8MiB", .min = 65536,
+    {.key = "inflight_bytes",
+     .type = LEAT_SIZE,
+     .offset = SETTING(inflight_bytes),
+     .deflt = "8MiB",
+     .min = 65536,
      .doc = "unacknowledged bytes that pull sources keep in total"},
-    {.key = "shutdown_timeout", .type = LEAT_DURATION, .offset = SETTING(shutdown_timeout_ns), .deflt = "25s",
+    {.key = "shutdown_timeout",
+     .type = LEAT_DURATION,
+     .offset = SETTING(shutdown_timeout_ns),
+     .deflt = "25s",
      .doc = "how long a stop may drain"},
     {0}};
 
@@ -146,8 +212,8 @@ static leat_rc make_resource(struct leat_yaml *yaml, struct leat_mark mark, stru
         leat_diag_add(yaml->diags, LEAT_ERROR, mark, path, "must be a map of attributes");
         return LEAT_OK;
     }
-    telemetry->resource.at = leat_arena_array(yaml->arena, flat ? resource->count : list->count,
-                                              sizeof *telemetry->resource.at);
+    telemetry->resource.at =
+        leat_arena_array(yaml->arena, flat ? resource->count : list->count, sizeof *telemetry->resource.at);
     if (!telemetry->resource.at)
         return LEAT_ENOMEM;
     if (!flat)
@@ -157,8 +223,10 @@ static leat_rc make_resource(struct leat_yaml *yaml, struct leat_mark mark, stru
         if (flat && value->kind < LEAT_VALUE_LIST)
             add_attribute(&telemetry->resource, resource->keys[i], value);
         else if (strncmp(resource->keys[i], "detection", 9) == 0)
-            leat_diag_add(yaml->diags, LEAT_WARNING, mark, path, "'%s' has no effect in leat: it detects no resource "
-                          "for itself", resource->keys[i]);
+            leat_diag_add(yaml->diags, LEAT_WARNING, mark, path,
+                          "'%s' has no effect in leat: it detects no resource "
+                          "for itself",
+                          resource->keys[i]);
         else if (flat)
             leat_diag_add(yaml->diags, LEAT_ERROR, mark, path, "'%s' must be a single value", resource->keys[i]);
         else if (value != list && strcmp(resource->keys[i], "schema_url") != 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* suggest -- "did you mean": the known word nearest to what was written.
  *
- * Limits   words over 63 bytes are not compared. Nothing is suggested beyond a third of the word's length (at least 1). */
+ * Limits   words over 63 bytes are not compared. Nothing is suggested beyond a third of the word's length (at least 1).
+ */
 #pragma once
 #include <stdint.h>
 

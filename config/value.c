@@ -13,19 +13,13 @@ struct unit {
     double factor;
 };
 
-static const struct unit duration_units[] = {{"ns", 1},           {"us", 1e3},  {"\xc2\xb5s", 1e3}, {"\xce\xbcs", 1e3},
-                                             {"ms", 1e6},         {"s", 1e9},   {"m", 60e9},        {"h", 3600e9},
-                                             {NULL, 0}};
-static const struct unit size_units[] = {{"", 1},          {"b", 1},
-                                         {"k", 1e3},       {"kb", 1e3},
-                                         {"ki", 1024},     {"kib", 1024},
-                                         {"m", 1e6},       {"mb", 1e6},
-                                         {"mi", 1048576},  {"mib", 1048576},
-                                         {"g", 1e9},       {"gb", 1e9},
-                                         {"gi", 0x1p30},   {"gib", 0x1p30},
-                                         {"t", 1e12},      {"tb", 1e12},
-                                         {"ti", 0x1p40},   {"tib", 0x1p40},
-                                         {NULL, 0}};
+static const struct unit duration_units[] = {{"ns", 1},          {"us", 1e3},   {"\xc2\xb5s", 1e3},
+                                             {"\xce\xbcs", 1e3}, {"ms", 1e6},   {"s", 1e9},
+                                             {"m", 60e9},        {"h", 3600e9}, {NULL, 0}};
+static const struct unit size_units[] = {
+    {"", 1},     {"b", 1},        {"k", 1e3},       {"kb", 1e3},     {"ki", 1024}, {"kib", 1024},  {"m", 1e6},
+    {"mb", 1e6}, {"mi", 1048576}, {"mib", 1048576}, {"g", 1e9},      {"gb", 1e9},  {"gi", 0x1p30}, {"gib", 0x1p30},
+    {"t", 1e12}, {"tb", 1e12},    {"ti", 0x1p40},   {"tib", 0x1p40}, {NULL, 0}};
 
 /* Decimal digits with one point; anything else ends it. False: no digit. */
 static bool number(const char **at, double *ret)

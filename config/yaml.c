@@ -210,8 +210,8 @@ static leat_rc library_error(struct parse *p)
     if (error)
         mark = (struct leat_mark){p->file, (uint32_t)(error->line > 0 ? error->line : 1),
                                   (uint32_t)(error->column > 0 ? error->column : 1)};
-    leat_rc rc = refuse(p, p->fixed ? *p->fixed : mark, "invalid YAML: ",
-                        error && error->msg ? error->msg : "the text ends too early");
+    leat_rc rc = refuse(p, p->fixed ? *p->fixed : mark,
+                        "invalid YAML: ", error && error->msg ? error->msg : "the text ends too early");
     fy_diag_unref(diag);
     return rc;
 }

@@ -12,8 +12,8 @@ static leat_rc expand(const char *text, struct leat_node *ret)
 {
     diags = (struct leat_diag_list){.arena = &arena};
     yaml = (struct leat_yaml){.arena = &arena, .diags = &diags};
-    *ret = (struct leat_node){.kind = LEAT_NODE_SCALAR, .text = text, .len = (uint32_t)strlen(text),
-                              .mark = {"f", 3, 4}};
+    *ret =
+        (struct leat_node){.kind = LEAT_NODE_SCALAR, .text = text, .len = (uint32_t)strlen(text), .mark = {"f", 3, 4}};
     return leat_subst(&yaml, &fake_outside, ret);
 }
 

@@ -70,12 +70,24 @@ LEAT_TEST(yaml_types_plain_scalars)
         const char *text;
         enum leat_scalar kind;
         int64_t number;
-    } cases[] = {{"~", LEAT_SCALAR_NULL, 0},      {"null", LEAT_SCALAR_NULL, 0},   {"True", LEAT_SCALAR_BOOL, 0},
-                 {"yes", LEAT_SCALAR_STRING, 0},  {"12", LEAT_SCALAR_INT, 12},     {"-3", LEAT_SCALAR_INT, -3},
-                 {"0x1F", LEAT_SCALAR_INT, 31},   {"0o17", LEAT_SCALAR_INT, 15},   {"0123", LEAT_SCALAR_INT, 83},
-                 {"0b11", LEAT_SCALAR_INT, 3},    {"1.5", LEAT_SCALAR_DOUBLE, 0},  {"1e3", LEAT_SCALAR_DOUBLE, 0},
-                 {".inf", LEAT_SCALAR_DOUBLE, 0}, {"1.2.3", LEAT_SCALAR_STRING, 0}, {"5s", LEAT_SCALAR_STRING, 0},
-                 {"-", LEAT_SCALAR_STRING, 0},    {"0x", LEAT_SCALAR_STRING, 0},   {"--1", LEAT_SCALAR_STRING, 0},
+    } cases[] = {{"~", LEAT_SCALAR_NULL, 0},
+                 {"null", LEAT_SCALAR_NULL, 0},
+                 {"True", LEAT_SCALAR_BOOL, 0},
+                 {"yes", LEAT_SCALAR_STRING, 0},
+                 {"12", LEAT_SCALAR_INT, 12},
+                 {"-3", LEAT_SCALAR_INT, -3},
+                 {"0x1F", LEAT_SCALAR_INT, 31},
+                 {"0o17", LEAT_SCALAR_INT, 15},
+                 {"0123", LEAT_SCALAR_INT, 83},
+                 {"0b11", LEAT_SCALAR_INT, 3},
+                 {"1.5", LEAT_SCALAR_DOUBLE, 0},
+                 {"1e3", LEAT_SCALAR_DOUBLE, 0},
+                 {".inf", LEAT_SCALAR_DOUBLE, 0},
+                 {"1.2.3", LEAT_SCALAR_STRING, 0},
+                 {"5s", LEAT_SCALAR_STRING, 0},
+                 {"-", LEAT_SCALAR_STRING, 0},
+                 {"0x", LEAT_SCALAR_STRING, 0},
+                 {"--1", LEAT_SCALAR_STRING, 0},
                  {"-9223372036854775808", LEAT_SCALAR_INT, INT64_MIN}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct leat_node node = {.text = cases[i].text, .len = (uint32_t)strlen(cases[i].text)};
