@@ -42,6 +42,7 @@ static int frame_begins(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *c
 {
     (void)ng;
     struct leat_h2_session *session = ctx;
+    session->known_bytes += 9 + hd->length;
     switch (hd->type) {
     case NGHTTP2_DATA:
         if (hd->length == 0 && !(hd->flags & NGHTTP2_FLAG_END_STREAM))

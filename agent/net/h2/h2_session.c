@@ -8,6 +8,7 @@
 #define ACKS_QUEUED_MAX 256u
 #define SETTINGS_ENTRIES_MAX 32u
 #define CONTINUATIONS_MAX 8u
+#define UNKNOWN_BYTES_MAX 4096u
 #define FIRST_CREDIT 32u /* control frames a peer may begin with */
 
 /* ---- life ---- */
@@ -129,6 +130,16 @@ static void library_failed(struct leat_h2_session *session, int error)
 
 /* ---- bytes in, frames out ---- */
 
+/* nghttp2 passes over frames of unknown types without a word: they show as bytes that belong to no frame. */
+static void count_unknown(struct leat_h2_session *session, uint32_t len)
+{
+    session->fed_bytes += len;
+    if (session->fed_bytes <= session->known_bytes + UNKNOWN_BYTES_MAX)
+        return;
+    session->known_bytes = session->fed_bytes;
+    leat_h2__glitch(session);
+}
+
 void leat_h2__feed(struct leat_h2_session *session, struct leat_slice bytes, uint64_t now_ns)
 {
     session->now_ns = session->heard_ns = now_ns;
@@ -137,6 +148,7 @@ void leat_h2__feed(struct leat_h2_session *session, struct leat_slice bytes, uin
         session->reading = bytes;
         ssize_t n = nghttp2_session_mem_recv(session->ng, bytes.at, bytes.len);
         session->reading = (struct leat_slice){0};
+        count_unknown(session, bytes.len);
         if (n < 0 || session->heap.failed)
             library_failed(session, session->heap.failed ? NGHTTP2_ERR_NOMEM : (int)n);
     }

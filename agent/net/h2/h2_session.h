@@ -117,6 +117,7 @@ struct leat_h2_session {
     uint64_t block_since_ns;              /* a header block began and is not in yet; 0: none */
     struct leat_h2_bucket glitches, resets;
     uint32_t credit;  /* control frames the peer may send for what we sent it */
+    uint64_t fed_bytes, known_bytes; /* came in; belong to frames of types we know */
     bool settled;     /* the peer's SETTINGS came */
     bool ended;       /* write what is in `out`, then close */
     bool counts_sent; /* HEADERS or DATA went out since this was cleared */
