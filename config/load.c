@@ -137,7 +137,7 @@ leat_rc leat_load(struct leat_yaml *yaml, const struct leat_outside *outside, co
         return LEAT_ENOMEM;
     leat_rc rc = read_sources(yaml, outside, args, root);
     if (rc == LEAT_OK && root->count == 0)
-        rc = refuse(yaml, (struct leat_mark){args->configs[0], 0, 0}, "empty configuration file");
+        rc = refuse(yaml, root->mark, "empty configuration file");
     if (rc == LEAT_OK)
         rc = leat_subst(yaml, outside, root);
     if (yaml->arena->failed || rc == LEAT_ENOMEM)
