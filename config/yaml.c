@@ -401,6 +401,40 @@ static struct fy_diag *quiet_diag(void)
     return diag;
 }
 
+/* Bytes of a well-formed UTF-8 sequence at `at`; 0: malformed. */
+static size_t sequence(const uint8_t *at, size_t left)
+{
+    if (at[0] < 0x80)
+        return 1;
+    size_t len = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
+    if (at[0] < 0xc2 || at[0] > 0xf4 || len > left)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    bool overlong = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xf0 && at[1] < 0x90);
+    bool outside = (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf4 && at[1] > 0x8f);
+    return overlong || outside ? 0 : len;
+}
+
+/* The library loops for ever over broken text in a directive, so neither reaches it. */
+static leat_rc check_text(struct parse *p, const char *at, size_t len)
+{
+    struct leat_mark mark = {p->file, 1, 1};
+    for (size_t i = 0, step; i < len; i += step, mark.column++) {
+        step = sequence((const uint8_t *)at + i, len - i);
+        if (step == 0)
+            return refuse(p, p->fixed ? *p->fixed : mark, "invalid YAML: not UTF-8", "");
+        if (at[i] == '%' && mark.column == 1)
+            return refuse(p, p->fixed ? *p->fixed : mark, "a YAML directive (%) is not supported", "");
+        if (at[i] == '\n' || at[i] == '\r') {
+            mark.line += at[i] == '\n';
+            mark.column = 0;
+        }
+    }
+    return LEAT_OK;
+}
+
 leat_rc leat_yaml_parse(struct leat_yaml *yaml, const char *file, const char *at, size_t len,
                         const struct leat_mark *fixed, bool quiet, struct leat_node **ret_node)
 {
@@ -410,12 +444,15 @@ leat_rc leat_yaml_parse(struct leat_yaml *yaml, const char *file, const char *at
         return refuse(&p, whole, "larger than 4 MiB", "");
     if (len && memchr(at, 0, len))
         return refuse(&p, whole, "invalid YAML: a NUL byte", "");
+    leat_rc rc = check_text(&p, at, len);
+    if (rc != LEAT_OK)
+        return rc;
     struct fy_diag *diag = quiet_diag();
     if (!diag)
         return LEAT_ENOMEM;
     struct fy_parse_cfg cfg = {.flags = FYPCF_COLLECT_DIAG | FYPCF_QUIET | FYPCF_JSON_NONE, .diag = diag};
     p.parser = fy_parser_create(&cfg);
-    leat_rc rc = LEAT_ENOMEM;
+    rc = LEAT_ENOMEM;
     if (p.parser && fy_parser_set_string(p.parser, len ? at : "\n", len ? len : 1) == 0)
         rc = build_stream(&p, ret_node);
     if (p.parser)

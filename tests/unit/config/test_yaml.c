@@ -136,6 +136,8 @@ LEAT_TEST(yaml_refuses_what_it_cannot_mean)
     expect_refused("a: &a [*a]\n", 1, 8, "no anchor before this alias: *a");
     expect_refused("? [a]\n: 1\n", 1, 3, "a key must be a string");
     expect_refused("a: !what 1\n", 1, 10, "unsupported tag");
+    expect_refused("a: 1\n%x\n", 2, 1, "directive");
+    expect_refused("a: \xff\n", 1, 4, "not UTF-8");
     expect_refused("a: {<<: 1}\n", 1, 9, "a merge key");
 }
 
