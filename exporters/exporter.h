@@ -28,6 +28,7 @@ struct leat_exporter_type {
     enum leat_carrier_kind carrier;
     uint32_t conf_size, state_size;
     const struct leat_field *fields;
+    const struct leat_default *defaults; /* other defaults for shared tables; NULL: none */
     const struct leat_counter_def *counters;
     leat_rc (*check)(const struct leat_exporter_conf *conf, struct leat_err *reterr); /* cross-field rules */
     leat_rc (*open)(void *state, const struct leat_exporter_conf *conf, enum leat_signal signal, struct leat_world *world,

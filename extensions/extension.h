@@ -17,6 +17,7 @@ struct leat_extension_type {
     const char *const *aliases;
     uint32_t conf_size, state_size;
     const struct leat_field *fields;
+    const struct leat_default *defaults; /* other defaults for shared tables; NULL: none */
     const struct leat_counter_def *counters;
     bool shard0_only;
     leat_rc (*check)(const void *conf, struct leat_err *reterr);

@@ -5,9 +5,9 @@
  *          before anything was taken.
  * Threads  the shard's.
  * Owns     `process` takes the batch and gives one back (the same or another), or NULL: it keeps it and will pass it on
- *          with leat_processor_forward, or it ended it (leat_batch_end after leat_processor_drop).
+ *          with leat_forward, or it ended it (leat_host_drop, then leat_batch_end).
  *          Payload bytes are shared and must not be changed: an edit makes new bytes.
- * Rule     the ack goes along: merging batches keeps a list of their acks (agent/pipe/merge.h does it). */
+ * Rule     the ack goes along with the items: a processor that merges batches tells each of their acks. */
 #pragma once
 #include "agent/base/field.h"
 #include "agent/base/strbuf.h"
@@ -19,6 +19,7 @@ struct leat_processor_type {
     uint32_t signals, forms;
     uint32_t conf_size, state_size;
     const struct leat_field *fields;
+    const struct leat_default *defaults; /* other defaults for shared tables; NULL: none */
     const struct leat_counter_def *counters;
     bool accepts_on_take; /* it answers for what it holds: receivers do not wait for `final` behind it (batch) */
     leat_rc (*check)(const void *conf, struct leat_err *reterr);

@@ -18,6 +18,7 @@ struct leat_receiver_type {
     uint32_t signals, forms;   /* bits of what it may emit */
     uint32_t conf_size, state_size;
     const struct leat_field *fields;
+    const struct leat_default *defaults; /* other defaults for shared tables; NULL: none */
     const struct leat_counter_def *counters;
     const char *transport;     /* the label of otelcol_receiver_* metrics; NULL: none */
     leat_rc (*check)(const void *conf, struct leat_err *reterr);

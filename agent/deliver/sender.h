@@ -13,7 +13,7 @@
 #pragma once
 #include "agent/deliver/carrier.h"
 #include "agent/deliver/conf.h"
-#include "agent/pipe/node.h"
+#include "agent/pipe/stage.h"
 
 /* Shared by the senders of one exporter and signal on all shards; made before they start. */
 struct leat_sender_totals {
@@ -38,12 +38,12 @@ struct leat_sender_opts {
     uint64_t hold_probe_ns;                /* 0: 30 s */
 };
 leat_rc leat_sender_open(const struct leat_sender_opts *opts, struct leat_sender **ret_sender) LEAT_MUST_CHECK;
-struct leat_node *leat_sender_node(struct leat_sender *sender);
+struct leat_stage *leat_sender_node(struct leat_sender *sender);
 struct leat_ledger *leat_sender_ledger(struct leat_sender *sender);
 
-struct leat_sender_stats { /* gauges and counters for /metrics */
-    uint64_t queue_size, queue_capacity; /* sizer units */
-    uint32_t in_flight, concurrency;     /* requests out; how many may be */
+struct leat_sender_stats { /* gauges and counters for /metrics; may be read on any thread */
+    uint64_t queue_size, queue_capacity; /* sizer units, all shards together */
+    uint32_t in_flight;                  /* requests out */
     uint64_t requests_sent, requests_failed, retries, splits;
     bool held;                           /* waiting for credentials or an address */
 };
@@ -55,3 +55,10 @@ void leat_sender_drain(struct leat_sender *sender, void (*drained)(void *ctx), v
 void leat_sender_abandon(struct leat_sender *sender);
 struct leat_sender *leat_sender_close(struct leat_sender *sender); /* always NULL; drained before */
 bool leat_sender_check(const struct leat_sender *sender); /* the ledger agrees with what is really here */
+
+/* ---- a door to a sender whose home is another shard: batches cross by hand-off, their blocks are released at home ---- */
+struct leat_sender_door;
+leat_rc leat_sender_door_open(struct leat_sender *home, struct leat_loop *here,
+                              struct leat_sender_door **ret_door) LEAT_MUST_CHECK;
+struct leat_stage *leat_sender_door_node(struct leat_sender_door *door);
+struct leat_sender_door *leat_sender_door_close(struct leat_sender_door *door); /* always NULL; nothing under way */

@@ -58,7 +58,7 @@ struct leat_sender__shipment {
 };
 
 struct leat_sender {
-    struct leat_node node;
+    struct leat_stage node;
     struct leat_loop *loop;
     struct leat_gate *gate;
     const char *id;
@@ -93,11 +93,13 @@ struct leat_sender {
     void (*drained)(void *ctx);
     void *drained_ctx;
     struct leat_log_limit complaint;
-    uint64_t requests_sent, requests_failed, retries, splits;
+    uint64_t in_flight, requests_sent, requests_failed, retries, splits; /* read by other threads */
 };
 
 /* sender_queue.c */
-extern const struct leat_node_ops leat_sender__node_ops;
+extern const struct leat_stage_ops leat_sender__node_ops;
+bool leat_sender__take_credit(struct leat_sender_totals *totals, int64_t units);
+void leat_sender__put_reserved(struct leat_sender *sender, struct leat_batch *batch, int64_t units);
 int64_t leat_sender__units(const struct leat_sender *sender, const struct leat_batch *batch);
 struct leat_sender__load *leat_sender__take(struct leat_sender *sender, struct leat_sender__shipment **ret_shipment);
 void leat_sender__drop_queue(struct leat_sender *sender, enum leat_drop reason);

@@ -99,7 +99,7 @@ static void settle_k(struct leat_sender__shot *shot, uint32_t from, uint32_t to,
 static void halve(struct leat_sender__shot *shot)
 {
     uint32_t count = shot->request->count, middle = count / 2;
-    sender_of(shot)->splits++;
+    leat_ledger__add(&sender_of(shot)->splits, 1);
     if (!ship_range(shot, 0, middle, 0))
         settle_k(shot, 0, middle, LEAT_DROPPED, LEAT_DROP_MEMORY);
     if (!ship_range(shot, middle, count, 0))
@@ -187,7 +187,7 @@ static void hold(struct leat_sender__shot *shot, const struct leat_verdict *verd
     if (!sender->held)
         leat_log(LEAT_LOG_ERROR, sender->id, "on hold: %s; the queue is kept and one request tries again every %llu s",
                  verdict->text, (unsigned long long)(sender->hold_probe_ns / 1000000000ull));
-    sender->held = true;
+    __atomic_store_n(&sender->held, true, __ATOMIC_RELAXED);
     shot->state = LEAT_SHOT_HELD;
     shot->parcel.attempt++;
     if (!leat_timer_runs(&sender->probe))
@@ -220,7 +220,7 @@ static void retry_items(struct leat_sender__shot *shot, const struct leat_verdic
                                                   : UINT64_MAX;
     enum leat_drop reason = wait == UINT64_MAX ? LEAT_DROP_RETRY_EXHAUSTED : LEAT_DROP_MEMORY;
     if (again && wait != UINT64_MAX && ship_some(shot, bits, again)) {
-        sender->retries++;
+        leat_ledger__add(&sender->retries, 1);
         start_later(newest(sender), wait);
     } else if (again) {
         for (uint32_t k = 0; k < count; k++)
@@ -245,7 +245,7 @@ static void act(struct leat_sender__shot *shot, const struct leat_verdict *verdi
     uint64_t peer_wait = reply->has_retry_after ? reply->retry_after_ns : 0;
     struct leat_sender *sender = sender_of(shot);
     if (verdict->kind != LEAT_VERDICT_DELIVERED)
-        sender->requests_failed++;
+        leat_ledger__add(&sender->requests_failed, 1);
     if (verdict->slow_down)
         went_slow(sender);
     switch (verdict->kind) {

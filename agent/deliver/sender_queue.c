@@ -17,7 +17,7 @@ int64_t leat_sender__units(const struct leat_sender *sender, const struct leat_b
 }
 
 /* A batch larger than the whole queue passes when nothing else is there: it could never pass otherwise. */
-static bool take_credit(struct leat_sender_totals *totals, int64_t units)
+bool leat_sender__take_credit(struct leat_sender_totals *totals, int64_t units)
 {
     int64_t left = __atomic_sub_fetch(&totals->queue_left, units, __ATOMIC_RELAXED);
     if (left >= 0 || left + units == totals->queue_size)
@@ -32,11 +32,13 @@ static void give_credit(struct leat_sender *sender, int64_t units)
     leat_gate_open(sender->gate);
 }
 
-static leat_rc queue_reserve(struct leat_node *node, const struct leat_batch *batch)
+static leat_rc queue_reserve(struct leat_stage *node, const struct leat_batch *batch)
 {
     struct leat_sender *sender = LEAT_CONTAINER(node, struct leat_sender, node);
     int64_t units = leat_sender__units(sender, batch);
-    if (sender->draining || !take_credit(sender->totals, units)) {
+    if (sender->abandoned) { /* whatever still comes flows to its counted end */
+        __atomic_sub_fetch(&sender->totals->queue_left, units, __ATOMIC_RELAXED);
+    } else if (sender->draining || !leat_sender__take_credit(sender->totals, units)) {
         leat_ledger__add(&sender->ledger.refused, batch->item_count);
         return LEAT_AGAIN;
     }
@@ -45,7 +47,7 @@ static leat_rc queue_reserve(struct leat_node *node, const struct leat_batch *ba
     return LEAT_OK;
 }
 
-static void queue_cancel(struct leat_node *node, const struct leat_batch *batch)
+static void queue_cancel(struct leat_stage *node, const struct leat_batch *batch)
 {
     (void)batch;
     struct leat_sender *sender = LEAT_CONTAINER(node, struct leat_sender, node);
@@ -62,25 +64,30 @@ static void append(struct leat_sender *sender, struct leat_batch *batch)
     sender->queued_bytes += batch->payload.bytes;
 }
 
-static void queue_put(struct leat_node *node, struct leat_batch *batch)
+static void queue_put(struct leat_stage *node, struct leat_batch *batch)
 {
     struct leat_sender *sender = LEAT_CONTAINER(node, struct leat_sender, node);
     LEAT_CHECK(sender->reservations > 0);
     sender->reservations--;
-    int64_t more = leat_sender__units(sender, batch) - sender->reserved_units; /* an edit may have changed its size */
+    leat_sender__put_reserved(sender, batch, sender->reserved_units);
+}
+
+void leat_sender__put_reserved(struct leat_sender *sender, struct leat_batch *batch, int64_t units)
+{
+    int64_t more = leat_sender__units(sender, batch) - units; /* an edit may have changed its size */
     __atomic_sub_fetch(&sender->totals->queue_left, more, __ATOMIC_RELAXED);
     leat_ledger_in(&sender->ledger, batch->item_count, batch->payload.bytes);
     append(sender, batch);
     leat_loop_defer(sender->loop, &sender->pump);
 }
 
-static bool queue_drained(const struct leat_node *node)
+static bool queue_drained(const struct leat_stage *node)
 {
     const struct leat_sender *sender = LEAT_CONTAINER(node, const struct leat_sender, node);
     return __atomic_load_n(&sender->totals->queue_left, __ATOMIC_RELAXED) * 2 >= sender->totals->queue_size;
 }
 
-const struct leat_node_ops leat_sender__node_ops = {queue_reserve, queue_cancel, queue_put, queue_drained};
+const struct leat_stage_ops leat_sender__node_ops = {queue_reserve, queue_cancel, queue_put, queue_drained};
 
 /* ---- taking ---- */
 

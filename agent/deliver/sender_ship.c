@@ -215,7 +215,8 @@ void leat_sender__shot_go(struct leat_sender__shot *shot)
         return;
     }
     shot->state = LEAT_SHOT_OUT;
-    sender->requests_sent++;
+    leat_ledger__add(&sender->requests_sent, 1);
+    leat_ledger__add(&sender->in_flight, 1);
     if (shot->parcel.attempt)
         leat_ledger__add(&sender->ledger.repeated, shot->request->count);
     leat_ledger__add(&sender->ledger.bytes_out, shot->request->body.bytes);
@@ -241,7 +242,7 @@ void leat_sender__shot_retry(struct leat_sender__shot *shot, uint64_t peer_wait_
         leat_sender__shot_end(shot);
         return;
     }
-    sender->retries++;
+    leat_ledger__add(&sender->retries, 1);
     shot->parcel.attempt++;
     shot->state = LEAT_SHOT_BACKOFF;
     leat_timer_start(sender->loop, &shot->timer, wait);
@@ -251,11 +252,12 @@ static void on_done(struct leat_parcel *parcel, const struct leat_reply *reply, 
 {
     struct leat_sender__shot *shot = LEAT_CONTAINER(parcel, struct leat_sender__shot, parcel);
     struct leat_sender *sender = shot->shipment->load->sender;
+    leat_ledger__add(&sender->in_flight, (uint64_t)-1);
     if (reply) {
         leat_sender__judge(shot, reply);
         return;
     }
-    sender->requests_failed++;
+    leat_ledger__add(&sender->requests_failed, 1);
     if (sender->abandoned) {
         leat_sender__settle_request(shot, 0, LEAT_DROP_SHUTDOWN);
         leat_sender__shot_end(shot);
@@ -272,7 +274,7 @@ static void on_done(struct leat_parcel *parcel, const struct leat_reply *reply, 
 
 void leat_sender__release_held(struct leat_sender *sender)
 {
-    sender->held = false;
+    __atomic_store_n(&sender->held, false, __ATOMIC_RELAXED);
     leat_timer_stop(sender->loop, &sender->probe);
     LEAT_LIST_EACH (node, &sender->shots) {
         struct leat_sender__shot *shot = LEAT_CONTAINER(node, struct leat_sender__shot, link);

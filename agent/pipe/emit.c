@@ -7,12 +7,14 @@ static bool short_of_memory(void) { return leat_budget_above_soft(leat_pool_budg
 leat_rc leat_emit(struct leat_host *host, struct leat_batch *batch)
 {
     struct leat_ledger *ledger = &host->ledger[batch->signal];
-    struct leat_node *out = host->out[batch->signal];
+    struct leat_stage *out = host->out[batch->signal];
     if (!out)
         return LEAT_EUNSUPPORTED;
-    leat_rc rc = short_of_memory() ? LEAT_AGAIN : leat_node_reserve(out, batch);
+    leat_rc rc = short_of_memory() ? LEAT_AGAIN : leat_stage_reserve(out, batch);
     if (rc != LEAT_OK) {
         leat_ledger__add(&ledger->refused, batch->item_count);
+        if (rc == LEAT_AGAIN)
+            leat_gate_wait(host->gate, &host->waiter);
         return rc;
     }
     if (batch->pinned_bytes < batch->payload.bytes)
@@ -20,6 +22,23 @@ leat_rc leat_emit(struct leat_host *host, struct leat_batch *batch)
     batch->born_ns = leat_loop_now_ns(host->loop);
     leat_ledger_in(ledger, batch->item_count, batch->payload.bytes);
     leat_ledger_out(ledger, batch->item_count, batch->payload.bytes);
-    leat_node_put(out, batch);
+    leat_stage_put(out, batch);
     return LEAT_OK;
+}
+
+leat_rc leat_forward(struct leat_host *host, struct leat_batch *batch)
+{
+    leat_rc rc = leat_stage_reserve(host->next, batch);
+    if (rc != LEAT_OK) {
+        leat_gate_wait(host->gate, &host->waiter);
+        return rc;
+    }
+    leat_ledger_out(&host->ledger[batch->signal], batch->item_count, batch->payload.bytes);
+    leat_stage_put(host->next, batch);
+    return LEAT_OK;
+}
+
+void leat_host_drop(struct leat_host *host, enum leat_signal signal, enum leat_drop reason, uint64_t items)
+{
+    leat_ledger_drop(&host->ledger[signal], reason, items);
 }

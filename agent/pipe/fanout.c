@@ -2,11 +2,11 @@
 #include "agent/base/alloc.h"
 #include "agent/base/check.h"
 #include "agent/base/log.h"
-#include "agent/pipe/node.h"
+#include "agent/pipe/stage.h"
 
 /* A branch: takes -> full (reserve said AGAIN) -> cut (full for wait_ns while another moved) -> takes (drained). */
 struct leat_fanout {
-    struct leat_node node;
+    struct leat_stage node;
     struct leat_loop *loop;
     uint64_t wait_ns;
     uint32_t count;
@@ -15,7 +15,7 @@ struct leat_fanout {
 
 static bool skips(struct leat_branch *branch)
 {
-    if (branch->cut && leat_node_drained(branch->to)) {
+    if (branch->cut && leat_stage_drained(branch->to)) {
         branch->cut = false;
         branch->full_since_ns = 0;
         leat_log(LEAT_LOG_WARN, branch->label, "the branch has drained and takes data again; %llu items were dropped",
@@ -43,19 +43,19 @@ static void cancel_all(struct leat_fanout *fanout, const struct leat_batch *batc
     for (uint32_t i = 0; i < fanout->count; i++) {
         struct leat_branch *branch = &fanout->branches[i];
         if (branch->reserved)
-            leat_node_cancel(branch->to, batch);
+            leat_stage_cancel(branch->to, batch);
         branch->reserved = false;
     }
 }
 
-static leat_rc fanout_reserve(struct leat_node *node, const struct leat_batch *batch)
+static leat_rc fanout_reserve(struct leat_stage *node, const struct leat_batch *batch)
 {
     struct leat_fanout *fanout = LEAT_CONTAINER(node, struct leat_fanout, node);
     leat_rc worst = LEAT_OK;
     uint32_t taking = 0;
     for (uint32_t i = 0; i < fanout->count; i++) {
         struct leat_branch *branch = &fanout->branches[i];
-        leat_rc rc = skips(branch) ? LEAT_OK : leat_node_reserve(branch->to, batch);
+        leat_rc rc = skips(branch) ? LEAT_OK : leat_stage_reserve(branch->to, batch);
         branch->reserved = rc == LEAT_OK && !branch->cut;
         if (branch->reserved)
             branch->full_since_ns = 0;
@@ -76,7 +76,7 @@ static leat_rc fanout_reserve(struct leat_node *node, const struct leat_batch *b
     return LEAT_AGAIN; /* every branch is cut: then they wait together, nothing is thrown away */
 }
 
-static void fanout_cancel(struct leat_node *node, const struct leat_batch *batch)
+static void fanout_cancel(struct leat_stage *node, const struct leat_batch *batch)
 {
     cancel_all(LEAT_CONTAINER(node, struct leat_fanout, node), batch);
 }
@@ -87,14 +87,14 @@ static void put_one(struct leat_branch *branch, struct leat_batch *batch)
     if (branch->reserved) {
         branch->reserved = false;
         leat_ledger_out(&branch->ledger, batch->item_count, batch->payload.bytes);
-        leat_node_put(branch->to, batch);
+        leat_stage_put(branch->to, batch);
     } else {
         leat_ledger_drop(&branch->ledger, LEAT_DROP_BRANCH_FULL, batch->item_count);
         leat_batch_end(batch, LEAT_DROPPED, LEAT_DROP_BRANCH_FULL);
     }
 }
 
-static void fanout_put(struct leat_node *node, struct leat_batch *batch)
+static void fanout_put(struct leat_stage *node, struct leat_batch *batch)
 {
     struct leat_fanout *fanout = LEAT_CONTAINER(node, struct leat_fanout, node);
     leat_ack_split(batch->ack, fanout->count - 1);
@@ -106,7 +106,7 @@ static void fanout_put(struct leat_node *node, struct leat_batch *batch)
             continue;
         }
         if (branch->reserved)
-            leat_node_cancel(branch->to, batch);
+            leat_stage_cancel(branch->to, batch);
         branch->reserved = false;
         leat_ledger_in(&branch->ledger, batch->item_count, batch->payload.bytes);
         leat_ledger_drop(&branch->ledger, LEAT_DROP_MEMORY, batch->item_count);
@@ -116,16 +116,16 @@ static void fanout_put(struct leat_node *node, struct leat_batch *batch)
     put_one(&fanout->branches[fanout->count - 1], batch);
 }
 
-static bool fanout_drained(const struct leat_node *node)
+static bool fanout_drained(const struct leat_stage *node)
 {
     const struct leat_fanout *fanout = LEAT_CONTAINER(node, struct leat_fanout, node);
     for (uint32_t i = 0; i < fanout->count; i++)
-        if (!fanout->branches[i].cut && !leat_node_drained(fanout->branches[i].to))
+        if (!fanout->branches[i].cut && !leat_stage_drained(fanout->branches[i].to))
             return false;
     return true;
 }
 
-static const struct leat_node_ops fanout_ops = {fanout_reserve, fanout_cancel, fanout_put, fanout_drained};
+static const struct leat_stage_ops fanout_ops = {fanout_reserve, fanout_cancel, fanout_put, fanout_drained};
 
 leat_rc leat_fanout_open(struct leat_loop *loop, uint32_t count, uint64_t wait_ns, struct leat_fanout **ret_fanout)
 {
@@ -143,7 +143,7 @@ leat_rc leat_fanout_open(struct leat_loop *loop, uint32_t count, uint64_t wait_n
 
 struct leat_branch *leat_fanout_branch(struct leat_fanout *fanout, uint32_t index) { return &fanout->branches[index]; }
 uint32_t leat_fanout_count(const struct leat_fanout *fanout) { return fanout->count; }
-struct leat_node *leat_fanout_node(struct leat_fanout *fanout) { return &fanout->node; }
+struct leat_stage *leat_fanout_node(struct leat_fanout *fanout) { return &fanout->node; }
 
 struct leat_fanout *leat_fanout_close(struct leat_fanout *fanout)
 {

@@ -7,7 +7,7 @@
 #pragma once
 #include "agent/base/counter.h"
 #include "agent/base/log.h"
-#include "agent/pipe/node.h"
+#include "agent/pipe/stage.h"
 #include "agent/pipe/storage.h"
 
 struct leat_server_auth; /* agent/deliver/auth.h */
@@ -20,11 +20,12 @@ struct leat_host {
     struct leat_gate *gate;
     uint32_t shard, shard_count;
     uint64_t *counts;                        /* one per row of the descriptor's counters, this shard's */
-    struct leat_node *out[LEAT_SIGNAL_COUNT]; /* receivers: where each signal goes; NULL: no pipeline */
+    struct leat_stage *out[LEAT_SIGNAL_COUNT]; /* receivers: where each signal goes; NULL: no pipeline */
     bool waits_final[LEAT_SIGNAL_COUNT];      /* receivers: answer when the ack is final, not when it is accepted */
     bool waits_room[LEAT_SIGNAL_COUNT];       /* push receivers: keep a refused batch until there is room (block_on_overflow) */
     struct leat_ledger ledger[LEAT_SIGNAL_COUNT];
-    struct leat_node *next;                   /* processors: the next one */
+    struct leat_stage *next;                   /* processors: the next one */
+    struct leat_waiter waiter;                /* woken when there may be room again; the graph's */
     const struct leat_host_ops *ops;
     void *graph;
 };
@@ -34,8 +35,6 @@ struct leat_host_ops {
      * address is bound once, on shard 0. */
     leat_rc (*listen)(struct leat_host *host, const char *endpoint, void (*adopt)(void *state, int fd), void *state,
                       struct leat_err *reterr);
-    /* A connection that was dealt here is gone: the next one may come. */
-    void (*released)(struct leat_host *host);
     /* An open client of the storage extension `extension_id`, named after the instance and `name`. */
     leat_rc (*storage)(struct leat_host *host, const char *extension_id, const char *name,
                        struct leat_storage **ret_storage, struct leat_err *reterr);
@@ -52,3 +51,9 @@ static inline void leat_host_count(struct leat_host *host, uint32_t row, uint64_
 /* The one door out of a receiver. LEAT_OK: taken. LEAT_AGAIN: no room (memory or a queue): the batch is still the
  * caller's; `resume` of the receiver will be called. LEAT_EUNSUPPORTED: no pipeline takes this signal. */
 leat_rc leat_emit(struct leat_host *host, struct leat_batch *batch) LEAT_MUST_CHECK;
+
+/* ---- for processors ---- */
+/* What was kept goes on. LEAT_AGAIN: still the processor's; its `flush` will be called when there may be room. */
+leat_rc leat_forward(struct leat_host *host, struct leat_batch *batch) LEAT_MUST_CHECK;
+/* Items it was told to leave out, for the books; the ack is the caller's to settle. */
+void leat_host_drop(struct leat_host *host, enum leat_signal signal, enum leat_drop reason, uint64_t items);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/pipe/node.h"
+#include "agent/pipe/stage.h"
 
 #define GATE_NS_MAX 20000000ull
 
-leat_rc leat_node_offer(struct leat_node *node, struct leat_batch *batch)
+leat_rc leat_stage_offer(struct leat_stage *node, struct leat_batch *batch)
 {
-    leat_rc rc = leat_node_reserve(node, batch);
+    leat_rc rc = leat_stage_reserve(node, batch);
     if (rc == LEAT_OK)
-        leat_node_put(node, batch);
+        leat_stage_put(node, batch);
     return rc;
 }
 

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands that only look: validate, components, print-config. */
+#include <stdio.h>
+
+#include "agent/app/cli/cli.h"
+#include "agent/app/registry.h"
+#include "config/print.h"
+
+static int out(struct leat_strbuf *text, FILE *to)
+{
+    bool good = !text->failed && (text->len == 0 || fwrite(text->at, 1, text->len, to) == text->len);
+    leat_strbuf_done(text);
+    return good ? LEAT_EXIT_OK : LEAT_EXIT_START;
+}
+
+struct leat_plan *leat_cli_plan(const struct leat_cli *cli, int *ret_exit)
+{
+    struct leat_plan *plan = NULL;
+    struct leat_load_args args = {cli->configs, cli->config_count, cli->sets, cli->set_count};
+    leat_rc rc = leat_plan_load(leat_registry(), NULL, &args, &plan);
+    if (plan && leat_registry_check(plan) != LEAT_OK)
+        rc = LEAT_ECONFIG;
+    struct leat_strbuf text = {0};
+    if (plan)
+        leat_diag_print(&plan->diags, &text);
+    else
+        leat_strbuf_puts(&text, "leat: out of memory\n");
+    (void)out(&text, stderr);
+    if (rc == LEAT_OK)
+        return plan;
+    leat_plan_free(plan);
+    *ret_exit = LEAT_EXIT_CONFIG;
+    return NULL;
+}
+
+int leat_cli_validate(const struct leat_cli *cli)
+{
+    int code = LEAT_EXIT_OK;
+    leat_plan_free(leat_cli_plan(cli, &code));
+    return code;
+}
+
+int leat_cli_print_config(const struct leat_cli *cli)
+{
+    int code = LEAT_EXIT_OK;
+    struct leat_plan *plan = leat_cli_plan(cli, &code);
+    if (!plan)
+        return code;
+    struct leat_strbuf text = {0};
+    leat_print_plan(plan, &text);
+    leat_plan_free(plan);
+    return out(&text, stdout);
+}
+
+int leat_cli_components(const struct leat_cli *cli)
+{
+    const struct leat_catalog *catalog = leat_registry();
+    struct leat_strbuf text = {0};
+    if (!cli->name) {
+        leat_print_components(catalog, &text);
+        return out(&text, stdout);
+    }
+    uint32_t found = 0;
+    for (int kind = 0; kind < LEAT_KIND_COUNT; kind++) {
+        const struct leat_type_info *type = leat_catalog_find(catalog, (enum leat_kind)kind, cli->name, NULL);
+        if (type && found++)
+            leat_strbuf_putc(&text, '\n');
+        if (type)
+            (cli->markdown ? leat_print_component_markdown : leat_print_component)(type, &text);
+    }
+    if (found)
+        return out(&text, stdout);
+    leat_strbuf_done(&text);
+    (void)fprintf(stderr, "leat: no component is called \"%s\"; see leat components\n", cli->name);
+    return LEAT_EXIT_USAGE;
+}

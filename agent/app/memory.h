@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* memory -- the budget in bytes: what leat::memory::limit means on this machine. */
+#pragma once
+#include <stdint.h>
+
+#include "config/service.h"
+
+/* The cgroup's limit (v2, then v1), else RAM. */
+uint64_t leat_memory_available(void);
+void leat_memory_limits(const struct leat_settings *settings, uint64_t available, uint64_t *ret_hard, uint64_t *ret_soft);

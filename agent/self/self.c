@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/self/self.h"
+
+#include "agent/base/alloc.h"
+#include "agent/loop/stream.h"
+#include "agent/net/http1_server.h"
+
+#define CONNECTIONS_MAX 100u
+#define SECOND 1000000000ull
+
+struct leat_self {
+    struct leat_http1_server *server;
+    struct leat_listener *listener;
+    leat_self_render *render;
+    void *ctx;
+};
+
+static void answer(struct leat_http1_exchange *exchange, int status, const char *type, const char *at, size_t len)
+{
+    struct leat_header headers[] = {{LEAT_SLICE("Content-Type"), leat_slice_str(type)}};
+    struct leat_chain body = {0};
+    if (leat_chain_copy(&body, at, (uint32_t)len) != LEAT_OK)
+        status = 503;
+    leat_http1_reply(exchange, status, (struct leat_headers){headers, 1}, &body);
+}
+
+static int on_head(void *ctx, struct leat_http1_exchange *exchange, const struct leat_http1_request *request,
+                   uint64_t *body_bytes_max)
+{
+    (void)ctx;
+    (void)exchange;
+    (void)request;
+    *body_bytes_max = 1024;
+    return 0;
+}
+
+static void on_request(void *ctx, struct leat_http1_exchange *exchange, const struct leat_http1_request *request,
+                       struct leat_chain *body)
+{
+    (void)body;
+    struct leat_self *self = ctx;
+    static const char missing[] = "not found; try /metrics\n", wrong[] = "only GET and HEAD\n";
+    if (!leat_slice_is(request->path, "/metrics")) {
+        answer(exchange, 404, "text/plain", missing, sizeof missing - 1);
+        return;
+    }
+    if (!leat_slice_is(request->method, "GET") && !leat_slice_is(request->method, "HEAD")) {
+        answer(exchange, 405, "text/plain", wrong, sizeof wrong - 1);
+        return;
+    }
+    struct leat_strbuf page = {0};
+    self->render(self->ctx, &page);
+    if (page.failed)
+        answer(exchange, 503, "text/plain", "", 0);
+    else
+        answer(exchange, 200, "text/plain; version=0.0.4; charset=utf-8", page.at, page.len);
+    leat_strbuf_done(&page);
+}
+
+static const struct leat_http1_handler handler = {.head = on_head, .request = on_request};
+
+static void on_accepted(void *ctx, int fd)
+{
+    struct leat_self *self = ctx;
+    leat_http1_server_adopt(self->server, fd);
+}
+
+leat_rc leat_self_open(struct leat_loop *loop, const char *endpoint, leat_self_render *render, void *ctx,
+                       struct leat_self **ret_self, struct leat_err *reterr)
+{
+    static const struct leat_http1_limits limits = {
+        .body_bytes_max = 1024, .head_bytes_max = 16384, .header_count_max = 100, .connections_max = CONNECTIONS_MAX,
+        .head_ns_max = 10 * SECOND, .idle_ns_max = 120 * SECOND, .write_ns_max = 30 * SECOND, .keep_alive = true};
+    struct leat_self *self = leat_zalloc(1, sizeof *self);
+    if (!self)
+        return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "out of memory");
+    self->render = render;
+    self->ctx = ctx;
+    leat_rc rc = leat_http1_server_open(loop, &limits, NULL, &handler, self, &self->server, reterr);
+    if (rc == LEAT_OK)
+        rc = leat_listener_open(loop, endpoint, on_accepted, self, &self->listener, reterr);
+    if (rc != LEAT_OK) {
+        leat_self_close(self);
+        return leat_err_wrap(reterr, "own metrics");
+    }
+    *ret_self = self;
+    return LEAT_OK;
+}
+
+void leat_self_close(struct leat_self *self)
+{
+    if (!self)
+        return;
+    if (self->listener)
+        leat_listener_close(self->listener);
+    if (self->server)
+        leat_http1_server_close(self->server);
+    leat_free(self);
+}
