@@ -25,7 +25,9 @@ static bool look(const struct otlp_msg *msg, struct pb_flat in, struct seen *see
     LEAT_CHECK(msg->field_count <= FIELDS_MAX);
     memset(seen, 0, msg->field_count * sizeof *seen);
     while ((got = pb_next(&in, &f)) == 1) {
-        const struct otlp_field *known = otlp_field_by_number(msg, f.number);
+        uint32_t tag = PB_TAG(f.number, f.wire);
+        unsigned index = tag < OTLP_TAGS ? msg->by_tag[tag] : 0;
+        const struct otlp_field *known = index ? &msg->fields[index - 1] : otlp_field_by_number(msg, f.number);
         if (!known)
             continue;
         if (msg == &otlp_AnyValue) /* one of them: the last wins */
@@ -64,6 +66,26 @@ static void put_hex(struct leat_strbuf *out, const uint8_t *at, uint32_t len)
     leat_strbuf_putc(out, '"');
 }
 
+static void put_digits(struct leat_strbuf *out, uint64_t v, bool minus, const char *quote)
+{
+    char text[24], *end = text + sizeof text, *at = end;
+    if (*quote)
+        *--at = *quote;
+    do {
+        *--at = (char)('0' + v % 10);
+    } while (v /= 10);
+    if (minus)
+        *--at = '-';
+    if (*quote)
+        *--at = *quote;
+    leat_strbuf_put(out, at, (size_t)(end - at));
+}
+
+static void put_signed(struct leat_strbuf *out, int64_t v, const char *quote)
+{
+    put_digits(out, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, v < 0, quote);
+}
+
 static void put_number(struct leat_strbuf *out, unsigned kind, uint64_t v)
 {
     switch (kind) {
@@ -72,24 +94,24 @@ static void put_number(struct leat_strbuf *out, unsigned kind, uint64_t v)
         break;
     case OTLP_UINT32:
     case OTLP_FIXED32:
-        leat_strbuf_printf(out, "%u", (uint32_t)v);
+        put_digits(out, (uint32_t)v, false, "");
         break;
     case OTLP_ENUM:
     case OTLP_INT32:
-        leat_strbuf_printf(out, "%d", (int32_t)v);
+        put_signed(out, (int32_t)v, "");
         break;
     case OTLP_SINT32:
-        leat_strbuf_printf(out, "%d", (int32_t)pb_zigzag(v));
+        put_signed(out, (int32_t)pb_zigzag(v), "");
         break;
     case OTLP_UINT64:
     case OTLP_FIXED64:
-        leat_strbuf_printf(out, "\"%llu\"", (unsigned long long)v);
+        put_digits(out, v, false, "\"");
         break;
     case OTLP_DOUBLE:
         json_put_double(out, pb_double(v));
         break;
     default:
-        leat_strbuf_printf(out, "\"%lld\"", (long long)v);
+        put_signed(out, (int64_t)v, "\"");
     }
 }
 

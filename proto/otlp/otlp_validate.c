@@ -96,6 +96,19 @@ static inline bool plain_attribute(struct walk *w, const uint8_t *at, uint64_t l
            at[v + 3] == len - v - 4 && ascii(w, at, at + len);
 }
 
+/* The value as nearly all are: one string and nothing else. */
+static inline bool plain_text(struct walk *w, const uint8_t *at, uint64_t len)
+{
+    uint64_t inner;
+    if (len < 2 || at[0] != PB_TAG(1, PB_LEN))
+        return false;
+    const uint8_t *end = at + len, *body = pb_length(at + 1, end, &inner);
+    if (!body || body + inner != end)
+        return false;
+    text(w, body, end);
+    return true;
+}
+
 static inline bool message(struct walk *w, const struct otlp_field *f, const uint8_t *field, const uint8_t *at,
                            uint64_t len, unsigned depth)
 {
@@ -104,6 +117,8 @@ static inline bool message(struct walk *w, const struct otlp_field *f, const uin
         return true;
     if (f->msg == &otlp_AnyValue && ++depth > OTLP_DEPTH_MAX)
         return fail(w, field, why_deep);
+    if (f->msg == &otlp_AnyValue && plain_text(w, at, len))
+        return true;
     return flat(w, f->msg, at, at + len, depth);
 }
 

@@ -19,58 +19,6 @@ const uint8_t *pb_varint_slow(const uint8_t *at, const uint8_t *end, uint64_t *r
     return NULL;
 }
 
-const uint8_t *pb_skip(const uint8_t *at, const uint8_t *end, uint32_t wire)
-{
-    uint64_t v;
-    switch (wire) {
-    case PB_VARINT:
-        return pb_varint(at, end, &v);
-    case PB_FIXED64:
-        return end - at >= 8 ? at + 8 : NULL;
-    case PB_FIXED32:
-        return end - at >= 4 ? at + 4 : NULL;
-    case PB_LEN:
-        at = pb_length(at, end, &v);
-        return at ? at + v : NULL;
-    default:
-        return NULL;
-    }
-}
-
-int pb_next(struct pb_flat *reader, struct pb_field *ret_field)
-{
-    if (reader->at >= reader->end)
-        return 0;
-    uint32_t tag;
-    const uint8_t *at = pb_tag(reader->at, reader->end, &tag);
-    if (!at)
-        return -1;
-    *ret_field = (struct pb_field){.number = tag >> 3, .wire = tag & 7, .tag = reader->at};
-    const uint8_t *next = pb_skip(at, reader->end, tag & 7);
-    if (!next)
-        return -1;
-    switch (tag & 7) {
-    case PB_VARINT:
-        (void)pb_varint(at, reader->end, &ret_field->value);
-        break;
-    case PB_FIXED64:
-        ret_field->value = pb_load64(at);
-        break;
-    case PB_FIXED32:
-        ret_field->value = pb_load32(at);
-        break;
-    default: {
-        uint64_t len;
-        ret_field->at = pb_varint(at, reader->end, &len);
-        if (len > UINT32_MAX)
-            return -1;
-        ret_field->len = (uint32_t)len;
-    }
-    }
-    reader->at = next;
-    return 1;
-}
-
 /* ---- a chain ---- */
 
 void pb_cursor_settle(struct pb_cursor *cursor)

@@ -75,7 +75,23 @@ static inline double pb_double(uint64_t bits)
 static inline int64_t pb_zigzag(uint64_t v) { return (int64_t)(v >> 1) ^ -(int64_t)(v & 1); }
 
 /* Past the value of a field with this wire type; NULL when malformed. */
-const uint8_t *pb_skip(const uint8_t *at, const uint8_t *end, uint32_t wire);
+static inline const uint8_t *pb_skip(const uint8_t *at, const uint8_t *end, uint32_t wire)
+{
+    uint64_t v;
+    switch (wire) {
+    case PB_VARINT:
+        return pb_varint(at, end, &v);
+    case PB_FIXED64:
+        return end - at >= 8 ? at + 8 : NULL;
+    case PB_FIXED32:
+        return end - at >= 4 ? at + 4 : NULL;
+    case PB_LEN:
+        at = pb_length(at, end, &v);
+        return at ? at + v : NULL;
+    default:
+        return NULL;
+    }
+}
 
 struct pb_flat {
     const uint8_t *at, *end;
@@ -88,8 +104,54 @@ struct pb_field {
     uint32_t len;
     const uint8_t *tag; /* where the field begins */
 };
+/* The value of a field whose tag is read: the byte behind it, or NULL. */
+static inline const uint8_t *pb_value(const uint8_t *at, const uint8_t *end, struct pb_field *field)
+{
+    uint64_t len;
+    switch (field->wire) {
+    case PB_VARINT:
+        return pb_varint(at, end, &field->value);
+    case PB_FIXED64:
+        if (end - at < 8)
+            return NULL;
+        field->value = pb_load64(at);
+        return at + 8;
+    case PB_FIXED32:
+        if (end - at < 4)
+            return NULL;
+        field->value = pb_load32(at);
+        return at + 4;
+    case PB_LEN:
+        at = pb_length(at, end, &len);
+        if (!at || len > UINT32_MAX)
+            return NULL;
+        field->at = at;
+        field->len = (uint32_t)len;
+        return at + len;
+    default:
+        return NULL;
+    }
+}
+
 /* 1: a field was read; 0: the end; -1: malformed. */
-int pb_next(struct pb_flat *reader, struct pb_field *ret_field);
+static inline int pb_next(struct pb_flat *reader, struct pb_field *ret_field)
+{
+    const uint8_t *at = reader->at;
+    uint32_t tag;
+    if (at >= reader->end)
+        return 0;
+    *ret_field = (struct pb_field){.tag = at};
+    at = pb_tag(at, reader->end, &tag);
+    if (!at)
+        return -1;
+    ret_field->number = tag >> 3;
+    ret_field->wire = tag & 7;
+    at = pb_value(at, reader->end, ret_field);
+    if (!at)
+        return -1;
+    reader->at = at;
+    return 1;
+}
 
 static inline struct pb_flat pb_flat_of(const void *at, uint32_t len)
 {
