@@ -106,7 +106,7 @@ static bool request_end(struct run *run)
     if (run->stream_open)
         loki_push_stream_close(&loki->push);
     run->stream_open = false;
-    if (loki->push.failed || loki->text.failed || loki->name.failed)
+    if (loki->push.failed)
         return false;
     if (run->next == run->first)
         return true;
@@ -197,8 +197,6 @@ leat_rc loki_encode(void *state, const struct leat_batch *batch, struct leat_req
     struct run run = {.loki = loki, .batch = batch, .out = out};
     struct otlp_walk walk;
     loki_push_clear(&loki->push);
-    leat_strbuf_clear(&loki->text);
-    leat_strbuf_clear(&loki->name);
     leat_strbuf_clear(&loki->tenant);
     otlp_walk_open(&walk, LEAT_LOGS, &batch->payload);
     bool done = run_all(&run, &walk);

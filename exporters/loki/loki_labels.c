@@ -76,8 +76,7 @@ bool loki__resource(struct loki_state *loki, struct leat_slice resource)
     if (out->len == 1) /* Loki refuses a stream without labels, and would call it so itself */
         put_label(out, "service_name", LEAT_SLICE("unknown_service"));
     leat_strbuf_putc(out, '}');
-    return !out->failed && !loki->resource_metadata.failed && !loki->name.failed && !loki->text.failed &&
-           !loki->next_tenant.failed;
+    return !out->failed && !loki->resource_metadata.failed && !loki->push.failed && !loki->next_tenant.failed;
 }
 
 bool loki__scope(struct loki_state *loki, const struct otlp_scope *scope)
@@ -92,5 +91,5 @@ bool loki__scope(struct loki_state *loki, const struct otlp_scope *scope)
         loki_push_metadata(push, LEAT_SLICE("scope_version"), scope->version);
     while (otlp_attribute_next(&rest, 3, &attribute))
         loki__metadata(loki, push, attribute.key, &attribute.value);
-    return !push->failed && !loki->name.failed && !loki->text.failed;
+    return !push->failed && !loki->push.failed;
 }

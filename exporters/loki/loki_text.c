@@ -108,6 +108,7 @@ struct leat_slice loki__text(struct loki_state *loki, const struct otlp_value *v
         put_real(out, value->real);
     else
         put_json(out, value);
+    loki->push.failed |= out->failed; /* sticks until the request is given up */
     return leat_slice_of(out->at, (uint32_t)out->len);
 }
 
@@ -126,6 +127,7 @@ static void put_leaves(struct loki_state *loki, struct loki_push *push, const st
         else
             loki_push_metadata(push, leat_slice_of(loki->name.at, (uint32_t)loki->name.len),
                                loki__text(loki, &attribute.value));
+        loki->push.failed |= loki->name.failed;
         if (loki->name.failed)
             return;
         loki->name.len = prefix_len;

@@ -8,12 +8,17 @@
 #pragma once
 #include "exporters/exporter.h"
 
+enum otlp_http_encoding { OTLP_HTTP_PROTO, OTLP_HTTP_JSON };
+
 struct otlp_http_conf {
+    int encoding;                                   /* enum otlp_http_encoding */
     const char *signal_endpoint[LEAT_SIGNAL_COUNT]; /* logs_endpoint ... */
 };
 
 struct otlp_http_state {
     char *url;
+    enum otlp_http_encoding encoding;
+    struct leat_strbuf text; /* JSON, kept from batch to batch */
 };
 
 extern const struct leat_field otlp_http_fields[];

@@ -7,7 +7,15 @@
 
 #define AT(signal) LEAT_AT(struct otlp_http_conf, signal_endpoint[signal])
 
+static const char *const encodings[] = {"proto", "json", NULL};
+
 const struct leat_field otlp_http_fields[] = {
+    {.key = "encoding",
+     .type = LEAT_ENUM,
+     .offset = LEAT_AT(struct otlp_http_conf, encoding),
+     .deflt = "proto",
+     .choices = encodings,
+     .doc = "proto: bytes as they are held; json: OTLP/JSON"},
     {.key = "logs_endpoint",
      .type = LEAT_STRING,
      .offset = AT(LEAT_LOGS),
@@ -72,6 +80,7 @@ leat_rc otlp_http_open(void *state, const struct leat_exporter_conf *conf, enum 
     struct otlp_http_state *otlp = state;
     const struct otlp_http_conf *own = conf->own;
     const char *whole = own->signal_endpoint[signal], *base = endpoint_of(conf);
+    otlp->encoding = (enum otlp_http_encoding)own->encoding;
     bool is_whole = whole && *whole;
     if (!is_whole && !base)
         return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "either endpoint or %s_endpoint must be specified",
@@ -84,5 +93,6 @@ void otlp_http_close(void *state)
 {
     struct otlp_http_state *otlp = state;
     leat_free(otlp->url);
+    leat_strbuf_done(&otlp->text);
     otlp->url = NULL;
 }
