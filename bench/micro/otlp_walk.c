@@ -19,8 +19,9 @@
 
 static uint8_t room[ROOM];
 static size_t room_len;
-static const char line[] = "2024-01-01T00:00:00.123456789Z stdout F {\"level\":\"info\",\"msg\":\"request handled\",\"path\":\"/api/"
-                           "v1/things\",\"status\":200,\"took_ms\":12}";
+static const char line[] =
+    "2024-01-01T00:00:00.123456789Z stdout F {\"level\":\"info\",\"msg\":\"request handled\",\"path\":\"/api/"
+    "v1/things\",\"status\":200,\"took_ms\":12}";
 
 static double now_ns(void)
 {
@@ -49,8 +50,11 @@ static uint64_t build(void)
         uint32_t len;
         if (!cri_parse(line, sizeof line - 1, &l))
             abort();
-        struct otlp_put_record r = {.time_unix_nano = (uint64_t)l.unix_ns, .observed_time_unix_nano = 1700000000000000000,
-                                    .severity_number = 9, .severity_text = LEAT_SLICE("INFO"), .body = l.text,
+        struct otlp_put_record r = {.time_unix_nano = (uint64_t)l.unix_ns,
+                                    .observed_time_unix_nano = 1700000000000000000,
+                                    .severity_number = 9,
+                                    .severity_text = LEAT_SLICE("INFO"),
+                                    .body = l.text,
                                     .attributes = extra};
         if ((size_t)(at - room) + otlp_put_record_size(&r, &len) > ROOM)
             abort();

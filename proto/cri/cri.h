@@ -20,7 +20,7 @@ struct cri_line {
     struct leat_slice stream; /* "stdout", "stderr" */
     struct leat_slice tags;   /* "F", "P", "P:x"; empty for Docker */
     struct leat_slice text;
-    bool partial;             /* goes on in the next line of the same stream */
+    bool partial; /* goes on in the next line of the same stream */
 };
 
 /* RFC 3339 with up to 9 digits of fraction and any offset ("Z", "+02:00", "-0330"). The bytes used; 0: no time. */

@@ -42,7 +42,10 @@ static void blanks(struct json_reader *r)
         r->at++;
 }
 
-static void value_done(struct json_reader *r) { r->expect = r->depth ? COMMA_OR_END : NOTHING; }
+static void value_done(struct json_reader *r)
+{
+    r->expect = r->depth ? COMMA_OR_END : NOTHING;
+}
 
 static enum json_type open_nest(struct json_reader *r, bool object)
 {
@@ -280,8 +283,8 @@ static uint32_t code_point(const char **at, const char *end)
 
 uint32_t json_unescape(const struct json_token *t, char *to)
 {
-    static const char meant[] = {['b' - 'b'] = '\b', ['f' - 'b'] = '\f', ['n' - 'b'] = '\n', ['r' - 'b'] = '\r',
-                                 ['t' - 'b'] = '\t'};
+    static const char meant[] = {
+        ['b' - 'b'] = '\b', ['f' - 'b'] = '\f', ['n' - 'b'] = '\n', ['r' - 'b'] = '\r', ['t' - 'b'] = '\t'};
     char *out = to;
     for (const char *at = t->at, *end = at + t->len; at < end;) {
         const char *stop = memchr(at, '\\', (size_t)(end - at));

@@ -31,8 +31,8 @@ enum json_type {
 
 struct json_token {
     enum json_type type;
-    bool escaped;  /* the string holds escapes: json_unescape before use */
-    bool integer;  /* the number has neither fraction nor exponent */
+    bool escaped; /* the string holds escapes: json_unescape before use */
+    bool integer; /* the number has neither fraction nor exponent */
     uint32_t len;
     const char *at; /* KEY, STRING: between the quotes; NUMBER: as written */
 };
@@ -51,7 +51,10 @@ enum json_type json_next(struct json_reader *reader, struct json_token *ret_toke
 bool json_skip(struct json_reader *reader);
 /* Passes over the rest of the object or array whose opening token was read at depth `depth` (reader->depth then). */
 bool json_skip_to(struct json_reader *reader, uint32_t depth);
-static inline uint64_t json_offset(const struct json_reader *reader) { return (uint64_t)(reader->at - reader->begin); }
+static inline uint64_t json_offset(const struct json_reader *reader)
+{
+    return (uint64_t)(reader->at - reader->begin);
+}
 
 /* Writes the string as UTF-8, at most token->len bytes; half surrogates become U+FFFD. The answer is the length. */
 uint32_t json_unescape(const struct json_token *token, char *to);

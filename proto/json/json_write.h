@@ -8,7 +8,7 @@
 #pragma once
 #include "agent/base/strbuf.h"
 
-void json_put_string(struct leat_strbuf *out, const void *at, size_t len); /* quoted and escaped */
+void json_put_string(struct leat_strbuf *out, const void *at, size_t len);  /* quoted and escaped */
 void json_put_escaped(struct leat_strbuf *out, const void *at, size_t len); /* without the quotes */
 /* The shortest digits that read back as the same double; "NaN", "Infinity", "-Infinity" as strings. */
 void json_put_double(struct leat_strbuf *out, double value);

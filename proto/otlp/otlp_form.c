@@ -12,10 +12,10 @@
 
 /* A field of a container, seen from outside. */
 struct part {
-    const struct otlp_field *f;     /* NULL: not ours */
-    uint64_t begin, end;            /* offsets, tag included */
-    struct pb_cursor at, body;      /* on the tag; on the first byte of the body */
-    bool leads;                     /* an item, or holds some */
+    const struct otlp_field *f; /* NULL: not ours */
+    uint64_t begin, end;        /* offsets, tag included */
+    struct pb_cursor at, body;  /* on the tag; on the first byte of the body */
+    bool leads;                 /* an item, or holds some */
 };
 
 /* Reads the field the cursor stands on and steps over it. */
@@ -53,9 +53,9 @@ static leat_rc broken(struct leat_err *reterr, uint64_t offset)
 struct seek {
     uint32_t items_max; /* 0: no limit */
     uint64_t bytes_max;
-    uint32_t items;     /* before the cut */
-    uint64_t cut;       /* offset; the payload's end when all fits */
-    uint64_t opened;    /* where the first container without an item yet begins; UINT64_MAX: none */
+    uint32_t items;  /* before the cut */
+    uint64_t cut;    /* offset; the payload's end when all fits */
+    uint64_t opened; /* where the first container without an item yet begins; UINT64_MAX: none */
 };
 
 /* Takes an item into the head, or says that the cut is before it. */
@@ -247,9 +247,8 @@ static leat_rc sift_container(const struct part *part, struct pick *p, struct le
 {
     struct leat_chain inner = {0};
     uint32_t kept_inside = 0;
-    leat_rc rc = level < LEVELS_MAX
-                     ? sift(part->f->msg, part->body, part->end, p, &inner, &kept_inside, level + 1)
-                     : LEAT_EPARSE;
+    leat_rc rc = level < LEVELS_MAX ? sift(part->f->msg, part->body, part->end, p, &inner, &kept_inside, level + 1)
+                                    : LEAT_EPARSE;
     if (rc == LEAT_OK && kept_inside)
         rc = wrap(out, part->f->number, &inner);
     leat_chain_done(&inner);
@@ -292,8 +291,7 @@ static leat_rc pick(enum leat_signal signal, const struct leat_chain *payload, c
     struct leat_chain out = {0};
     uint32_t kept = 0;
     *ret_picked = out;
-    leat_rc rc =
-        sift(otlp_request_of(signal), pb_cursor_at_start(payload), payload->bytes, &p, &out, &kept, 1);
+    leat_rc rc = sift(otlp_request_of(signal), pb_cursor_at_start(payload), payload->bytes, &p, &out, &kept, 1);
     if (rc != LEAT_OK) {
         leat_chain_done(&out);
         return rc == LEAT_EPARSE ? broken(reterr, 0) : LEAT_RAISE(reterr, rc, 0, "otlp: pick");
@@ -304,7 +302,10 @@ static leat_rc pick(enum leat_signal signal, const struct leat_chain *payload, c
 
 /* ---- the rest ---- */
 
-static bool can_merge(enum leat_signal signal) { return signal != LEAT_PROFILES; }
+static bool can_merge(enum leat_signal signal)
+{
+    return signal != LEAT_PROFILES;
+}
 
 static leat_rc merge(enum leat_signal signal, struct leat_chain *into, struct leat_chain *from)
 {

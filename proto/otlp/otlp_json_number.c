@@ -7,10 +7,10 @@
 
 #define TEXT_MAX 64 /* no number needs more; a longer one is refused */
 
-static const char *const severities[] = {
-    "UNSPECIFIED", "TRACE", "TRACE2", "TRACE3", "TRACE4", "DEBUG",  "DEBUG2", "DEBUG3", "DEBUG4",
-    "INFO",        "INFO2", "INFO3",  "INFO4",  "WARN",   "WARN2",  "WARN3",  "WARN4",  "ERROR",
-    "ERROR2",      "ERROR3", "ERROR4", "FATAL",  "FATAL2", "FATAL3", "FATAL4", NULL};
+static const char *const severities[] = {"UNSPECIFIED", "TRACE",  "TRACE2", "TRACE3", "TRACE4", "DEBUG",  "DEBUG2",
+                                         "DEBUG3",      "DEBUG4", "INFO",   "INFO2",  "INFO3",  "INFO4",  "WARN",
+                                         "WARN2",       "WARN3",  "WARN4",  "ERROR",  "ERROR2", "ERROR3", "ERROR4",
+                                         "FATAL",       "FATAL2", "FATAL3", "FATAL4", NULL};
 static const char *const kinds[] = {"UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER", NULL};
 static const char *const codes[] = {"UNSET", "OK", "ERROR", NULL};
 static const char *const temporalities[] = {"UNSPECIFIED", "DELTA", "CUMULATIVE", NULL};

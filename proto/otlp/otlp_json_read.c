@@ -36,8 +36,8 @@ static bool push(struct read *r, const struct otlp_field *f)
     if (values > OTLP_DEPTH_MAX)
         return fail(r, "values nested deeper than 64");
     LEAT_CHECK(r->top + 1 < FRAMES_MAX);
-    r->frames[++r->top] = (struct frame){
-        .msg = f->msg, .opened = pb_buf_open(r->out, PB_TAG(f->number, PB_LEN)), .values = values};
+    r->frames[++r->top] =
+        (struct frame){.msg = f->msg, .opened = pb_buf_open(r->out, PB_TAG(f->number, PB_LEN)), .values = values};
     return true;
 }
 

@@ -5,8 +5,8 @@
  * Threads  pure; the output is the caller's.
  * Limits   nesting as the door allows.
  * Fails    LEAT_EPARSE for bytes the door would not let in, LEAT_ENOMEM.
- * Form     lowerCamelCase, fields in the order of their numbers, ids hex, other bytes base64, 64-bit integers as strings,
- *          enums as integers, doubles "NaN", "Infinity", "-Infinity" as strings; what is zero or empty is left out. */
+ * Form     lowerCamelCase, fields in the order of their numbers, ids hex, other bytes base64, 64-bit integers as
+ * strings, enums as integers, doubles "NaN", "Infinity", "-Infinity" as strings; what is zero or empty is left out. */
 #pragma once
 #include "agent/base/strbuf.h"
 #include "proto/otlp/otlp_schema.h"

@@ -2,8 +2,14 @@
 #include "proto/otlp/otlp_put.h"
 
 /* A field of one tag byte: its length and body. */
-static inline uint32_t len_size(uint32_t len) { return 1 + pb_varint_size(len) + len; }
-static inline uint32_t text_size(uint32_t len) { return len ? len_size(len) : 0; }
+static inline uint32_t len_size(uint32_t len)
+{
+    return 1 + pb_varint_size(len) + len;
+}
+static inline uint32_t text_size(uint32_t len)
+{
+    return len ? len_size(len) : 0;
+}
 
 static inline uint8_t *put_text(uint8_t *at, uint32_t number, struct leat_slice text)
 {
@@ -26,15 +32,17 @@ static inline uint8_t *put_varint(uint8_t *at, uint32_t number, uint32_t v)
     return pb_put_varint(at + 1, v);
 }
 
-static inline uint32_t varint_size(uint32_t v) { return v ? 1 + pb_varint_size(v) : 0; }
+static inline uint32_t varint_size(uint32_t v)
+{
+    return v ? 1 + pb_varint_size(v) : 0;
+}
 
 uint32_t otlp_put_record_size(const struct otlp_put_record *r, uint32_t *ret_len)
 {
     uint32_t len = (r->time_unix_nano ? 9u : 0u) + (r->observed_time_unix_nano ? 9u : 0u) +
-                   varint_size(r->severity_number) + text_size(r->severity_text.len) +
-                   len_size(len_size(r->body.len)) + r->attributes.len + varint_size(r->dropped_attributes) +
-                   (r->flags ? 5u : 0u) + (r->trace_id ? 18u : 0u) + (r->span_id ? 10u : 0u) +
-                   text_size(r->event_name.len);
+                   varint_size(r->severity_number) + text_size(r->severity_text.len) + len_size(len_size(r->body.len)) +
+                   r->attributes.len + varint_size(r->dropped_attributes) + (r->flags ? 5u : 0u) +
+                   (r->trace_id ? 18u : 0u) + (r->span_id ? 10u : 0u) + text_size(r->event_name.len);
     *ret_len = len;
     return len_size(len);
 }
@@ -120,7 +128,8 @@ uint8_t *otlp_put_bool(uint8_t *at, uint32_t number, struct leat_slice key, bool
 
 uint32_t otlp_put_open_size(struct leat_slice resource, struct leat_slice name, struct leat_slice version)
 {
-    return 2 * (1 + OTLP_PUT_LEN_BYTES) + len_size(resource.len) + len_size(text_size(name.len) + text_size(version.len));
+    return 2 * (1 + OTLP_PUT_LEN_BYTES) + len_size(resource.len) +
+           len_size(text_size(name.len) + text_size(version.len));
 }
 
 uint8_t *otlp_put_open(uint8_t *at, struct leat_slice resource, struct leat_slice name, struct leat_slice version,

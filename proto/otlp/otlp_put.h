@@ -6,7 +6,8 @@
  * Owns     nothing. The caller asks for the size first, makes sure of the room, and puts.
  * Limits   texts and messages below 4 GiB.
  * Use      size = otlp_put_record_size(&record, &body_len); at = otlp_put_record(at, &record, body_len): one field 2 of
- *          ScopeLogs. A request around records: otlp_put_open .. otlp_put_close, whose lengths are filled in at the end. */
+ *          ScopeLogs. A request around records: otlp_put_open .. otlp_put_close, whose lengths are filled in at the
+ * end. */
 #pragma once
 #include "proto/protobuf/pb_write.h"
 
@@ -15,9 +16,9 @@ struct otlp_put_record {
     uint32_t severity_number, flags;                  /* 0: left out */
     uint32_t dropped_attributes;
     struct leat_slice severity_text, event_name;
-    struct leat_slice body;                           /* a string value */
-    struct leat_slice attributes;                     /* made by otlp_put_attribute* with field number 6 */
-    const uint8_t *trace_id, *span_id;                /* 16 and 8 bytes, or NULL */
+    struct leat_slice body;            /* a string value */
+    struct leat_slice attributes;      /* made by otlp_put_attribute* with field number 6 */
+    const uint8_t *trace_id, *span_id; /* 16 and 8 bytes, or NULL */
 };
 
 /* Bytes of the record's whole field, tag and length included; *ret_len: of its message, for otlp_put_record. */

@@ -31,24 +31,24 @@ enum wire_of_kind {
     WIRE_PACKED_DOUBLE = PB_LEN,
 };
 
-#define COUNTS(flags) ((flags) & OTLP_ITEM ? 1 : (flags) & OTLP_SAMPLE ? 2 : 0)
+#define COUNTS(flags) ((flags)&OTLP_ITEM ? 1 : (flags)&OTLP_SAMPLE ? 2 : 0)
 #define INDEX(M, num, id, json_name, type, flag, sub) M##_##id,
 #define TAG_ENTRY(M, num, id, json_name, type, flag, sub) [PB_TAG(num, WIRE_##type)] = M##_##id + 1,
-#define ROW(M, num, id, json_name, type, flag, sub)                                                                    \
-    {.json = json_name,                                                                                                \
-     .name = #id,                                                                                                      \
-     .json_len = sizeof json_name - 1,                                                                                 \
-     .name_len = sizeof #id - 1,                                                                                       \
-     .number = num,                                                                                                    \
-     .kind = OTLP_##type,                                                                                              \
-     .flags = flag,                                                                                                    \
-     .wire = (uint8_t)WIRE_##type,                                                                                     \
-     .counts = COUNTS(flag),                                                                                           \
+#define ROW(M, num, id, json_name, type, flag, sub) \
+    {.json = json_name,                             \
+     .name = #id,                                   \
+     .json_len = sizeof json_name - 1,              \
+     .name_len = sizeof #id - 1,                    \
+     .number = num,                                 \
+     .kind = OTLP_##type,                           \
+     .flags = flag,                                 \
+     .wire = (uint8_t)WIRE_##type,                  \
+     .counts = COUNTS(flag),                        \
      .msg = sub},
-#define X(M)                                                                                                           \
-    enum { F_##M(INDEX, M) M##__fields };                                                                                \
-    static const struct otlp_field M##_fields[] = {F_##M(ROW, M)};                                                     \
-    const struct otlp_msg otlp_##M = {                                                                                 \
+#define X(M)                                                       \
+    enum { F_##M(INDEX, M) M##__fields };                          \
+    static const struct otlp_field M##_fields[] = {F_##M(ROW, M)}; \
+    const struct otlp_msg otlp_##M = {                             \
         .name = #M, .fields = M##_fields, .field_count = M##__fields, .by_tag = {F_##M(TAG_ENTRY, M)}};
 OTLP_MESSAGES(X)
 #undef X

@@ -49,8 +49,8 @@ struct otlp_field {
     const char *json, *name; /* "timeUnixNano", "time_unix_nano" */
     uint8_t json_len, name_len;
     uint8_t number, kind, flags;
-    uint8_t wire;            /* as usually written: packed numbers are length-delimited */
-    uint16_t counts;         /* 1: an item, 2: a sample, else 0; an index into the validator's counters */
+    uint8_t wire;    /* as usually written: packed numbers are length-delimited */
+    uint16_t counts; /* 1: an item, 2: a sample, else 0; an index into the validator's counters */
     const struct otlp_msg *msg;
 };
 
@@ -60,7 +60,7 @@ struct otlp_msg {
     const char *name;
     const struct otlp_field *fields; /* by number, rising */
     uint32_t field_count;
-    uint8_t by_tag[OTLP_TAGS];       /* 1 + index of the field with this tag; 0: none */
+    uint8_t by_tag[OTLP_TAGS]; /* 1 + index of the field with this tag; 0: none */
 };
 
 /* The message with this number, or NULL. */
@@ -71,18 +71,20 @@ uint32_t otlp_wire_of(unsigned kind); /* of one value of the kind */
 const struct otlp_msg *otlp_request_of(enum leat_signal signal);  /* Export<Signal>ServiceRequest */
 const struct otlp_msg *otlp_response_of(enum leat_signal signal); /* Export<Signal>ServiceResponse */
 
-#define OTLP_MESSAGES(X)                                                                                    \
-    X(AnyValue) X(ArrayValue) X(KeyValueList) X(KeyValue) X(InstrumentationScope) X(EntityRef) X(Resource)  \
-    X(LogRecord) X(ScopeLogs) X(ResourceLogs) X(ExportLogsServiceRequest)                                   \
-    X(SpanEvent) X(SpanLink) X(SpanStatus) X(Span) X(ScopeSpans) X(ResourceSpans) X(ExportTraceServiceRequest) \
-    X(Exemplar) X(NumberDataPoint) X(HistogramDataPoint) X(Buckets) X(ExponentialHistogramDataPoint)        \
-    X(ValueAtQuantile) X(SummaryDataPoint) X(Gauge) X(Sum) X(Histogram) X(ExponentialHistogram) X(Summary)  \
-    X(Metric) X(ScopeMetrics) X(ResourceMetrics) X(ExportMetricsServiceRequest)                             \
-    X(ValueType) X(Sample) X(Profile) X(ScopeProfiles) X(ResourceProfiles) X(Mapping) X(Line) X(Location)   \
-    X(Function) X(Link) X(KeyValueAndUnit) X(Stack) X(ProfilesDictionary) X(ExportProfilesServiceRequest)   \
-    X(LogsPartialSuccess) X(TracePartialSuccess) X(MetricsPartialSuccess) X(ProfilesPartialSuccess)         \
-    X(ExportLogsServiceResponse) X(ExportTraceServiceResponse) X(ExportMetricsServiceResponse)              \
-    X(ExportProfilesServiceResponse)
+#define OTLP_MESSAGES(X)                                                                                               \
+    X(AnyValue)                                                                                                        \
+    X(ArrayValue) X(KeyValueList) X(KeyValue) X(InstrumentationScope) X(EntityRef) X(Resource) X(LogRecord)            \
+        X(ScopeLogs) X(ResourceLogs) X(ExportLogsServiceRequest) X(SpanEvent) X(SpanLink) X(SpanStatus) X(Span)        \
+            X(ScopeSpans) X(ResourceSpans) X(ExportTraceServiceRequest) X(Exemplar) X(NumberDataPoint)                 \
+                X(HistogramDataPoint) X(Buckets) X(ExponentialHistogramDataPoint) X(ValueAtQuantile)                   \
+                    X(SummaryDataPoint) X(Gauge) X(Sum) X(Histogram) X(ExponentialHistogram) X(Summary) X(Metric)      \
+                        X(ScopeMetrics) X(ResourceMetrics) X(ExportMetricsServiceRequest) X(ValueType) X(Sample)       \
+                            X(Profile) X(ScopeProfiles) X(ResourceProfiles) X(Mapping) X(Line) X(Location) X(Function) \
+                                X(Link) X(KeyValueAndUnit) X(Stack) X(ProfilesDictionary)                              \
+                                    X(ExportProfilesServiceRequest) X(LogsPartialSuccess) X(TracePartialSuccess)       \
+                                        X(MetricsPartialSuccess) X(ProfilesPartialSuccess)                             \
+                                            X(ExportLogsServiceResponse) X(ExportTraceServiceResponse)                 \
+                                                X(ExportMetricsServiceResponse) X(ExportProfilesServiceResponse)
 
 #define X(Name) extern const struct otlp_msg otlp_##Name;
 OTLP_MESSAGES(X)

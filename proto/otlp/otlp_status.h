@@ -27,7 +27,7 @@ bool otlp_partial_of_json(enum leat_signal signal, struct leat_slice response, s
 /* ---- google.rpc.Status ---- */
 
 struct otlp_status {
-    int32_t code; /* a gRPC code */
+    int32_t code;     /* a gRPC code */
     int64_t retry_ns; /* RetryInfo; -1: none */
     char message[OTLP_MESSAGE_BYTES];
 };

@@ -17,8 +17,8 @@ struct walk {
     const uint8_t *slice_end;
     const uint8_t *bad; /* the field that is wrong, in flat bytes */
     const char *why;
-    uint64_t why_len;     /* for a length that is wrong */
-    uint32_t counts[3];   /* by otlp_field.counts; [0] is nobody's */
+    uint64_t why_len;   /* for a length that is wrong */
+    uint32_t counts[3]; /* by otlp_field.counts; [0] is nobody's */
     uint32_t bad_utf8;
 };
 
@@ -53,12 +53,12 @@ static bool scan(struct walk *w, const uint8_t *at, const uint8_t *end)
     return end <= w->clean_to;
 }
 
-static inline bool ascii(struct walk *w, const uint8_t *at, const uint8_t *end)
+static inline __attribute__((always_inline)) bool ascii(struct walk *w, const uint8_t *at, const uint8_t *end)
 {
     return (at >= w->clean_from && end <= w->clean_to) || scan(w, at, end);
 }
 
-static inline void text(struct walk *w, const uint8_t *at, const uint8_t *end)
+static inline __attribute__((always_inline)) void text(struct walk *w, const uint8_t *at, const uint8_t *end)
 {
     if (at != end && !ascii(w, at, end) && !utf8_ok(at, (size_t)(end - at)))
         w->bad_utf8++;
@@ -78,7 +78,10 @@ static bool packed(const struct otlp_field *f, const uint8_t *at, const uint8_t 
     return at != NULL;
 }
 
-static uint64_t id_bytes(const struct otlp_field *f) { return f->kind == OTLP_ID16 ? 16 : 8; }
+static uint64_t id_bytes(const struct otlp_field *f)
+{
+    return f->kind == OTLP_ID16 ? 16 : 8;
+}
 
 static bool wrong_length(struct walk *w, const uint8_t *field, uint64_t len)
 {
@@ -87,7 +90,7 @@ static bool wrong_length(struct walk *w, const uint8_t *field, uint64_t len)
 }
 
 /* The attribute as nearly all are: a short key and a short string value, all of it ASCII, lengths and tags included. */
-static inline bool plain_attribute(struct walk *w, const uint8_t *at, uint64_t len)
+static inline __attribute__((always_inline)) bool plain_attribute(struct walk *w, const uint8_t *at, uint64_t len)
 {
     if (len < 6 || len > 127 || at[0] != PB_TAG(1, PB_LEN))
         return false;
@@ -97,7 +100,7 @@ static inline bool plain_attribute(struct walk *w, const uint8_t *at, uint64_t l
 }
 
 /* The value as nearly all are: one string and nothing else. */
-static inline bool plain_text(struct walk *w, const uint8_t *at, uint64_t len)
+static inline __attribute__((always_inline)) bool plain_text(struct walk *w, const uint8_t *at, uint64_t len)
 {
     uint64_t inner;
     if (len < 2 || at[0] != PB_TAG(1, PB_LEN))
@@ -113,8 +116,6 @@ static inline bool message(struct walk *w, const struct otlp_field *f, const uin
                            uint64_t len, unsigned depth)
 {
     w->counts[f->counts]++;
-    if (f->msg == &otlp_KeyValue && plain_attribute(w, at, len))
-        return true;
     if (f->msg == &otlp_AnyValue && ++depth > OTLP_DEPTH_MAX)
         return fail(w, field, why_deep);
     if (f->msg == &otlp_AnyValue && plain_text(w, at, len))
@@ -200,7 +201,8 @@ static bool flat(struct walk *w, const struct otlp_msg *msg, const uint8_t *at, 
         at = pb_length(at + 1, end, &len);
         if (!at)
             return fail(w, field, why_truncated);
-        if (!delimited(w, f, field, at, len, depth))
+        bool plain = f->msg == &otlp_KeyValue && plain_attribute(w, at, len);
+        if (!plain && !delimited(w, f, field, at, len, depth))
             return false;
         at += len;
     }

@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/otlp/otlp_view.h"
 
-static struct leat_slice slice_of(const struct pb_field *f) { return leat_slice_of(f->at, f->len); }
-static struct pb_flat flat_of(struct leat_slice s) { return pb_flat_of(s.at, s.len); }
+static struct leat_slice slice_of(const struct pb_field *f)
+{
+    return leat_slice_of(f->at, f->len);
+}
+static struct pb_flat flat_of(struct leat_slice s)
+{
+    return pb_flat_of(s.at, s.len);
+}
 
 /* ---- attributes and values ---- */
 
 static void set_value(const struct pb_field *f, struct otlp_value *v)
 {
-    static const enum otlp_value_kind kinds[] = {OTLP_EMPTY, OTLP_TEXT, OTLP_TRUTH,      OTLP_INTEGER, OTLP_REAL,
-                                                 OTLP_ARRAY, OTLP_MAP,  OTLP_BLOB, OTLP_TEXT_INDEX};
+    static const enum otlp_value_kind kinds[] = {OTLP_EMPTY, OTLP_TEXT, OTLP_TRUTH, OTLP_INTEGER,   OTLP_REAL,
+                                                 OTLP_ARRAY, OTLP_MAP,  OTLP_BLOB,  OTLP_TEXT_INDEX};
     if (f->number >= sizeof kinds / sizeof *kinds)
         return;
     v->kind = kinds[f->number];
@@ -32,7 +38,10 @@ bool otlp_value_of(struct leat_slice any_value, struct otlp_value *ret_value)
     return got == 0;
 }
 
-bool otlp_value_is_true(const struct otlp_value *value) { return value->kind == OTLP_TRUTH && value->integer != 0; }
+bool otlp_value_is_true(const struct otlp_value *value)
+{
+    return value->kind == OTLP_TRUTH && value->integer != 0;
+}
 
 static void set_attribute(struct leat_slice message, struct otlp_attribute *a)
 {
@@ -171,10 +180,16 @@ static void set_status(struct leat_slice status, struct otlp_span *span)
 
 static void set_span(const struct pb_field *f, struct otlp_span *span)
 {
-    struct leat_slice *const texts[] = {[1] = &span->trace_id, [2] = &span->span_id, [3] = &span->trace_state,
-                                        [4] = &span->parent_span_id, [5] = &span->name};
-    uint32_t *const numbers[] = {[6] = &span->kind, [10] = &span->dropped_attributes, [12] = &span->dropped_events,
-                                 [14] = &span->dropped_links, [16] = &span->flags};
+    struct leat_slice *const texts[] = {[1] = &span->trace_id,
+                                        [2] = &span->span_id,
+                                        [3] = &span->trace_state,
+                                        [4] = &span->parent_span_id,
+                                        [5] = &span->name};
+    uint32_t *const numbers[] = {[6] = &span->kind,
+                                 [10] = &span->dropped_attributes,
+                                 [12] = &span->dropped_events,
+                                 [14] = &span->dropped_links,
+                                 [16] = &span->flags};
     if (f->number < sizeof texts / sizeof *texts && texts[f->number])
         *texts[f->number] = slice_of(f);
     else if (f->number < sizeof numbers / sizeof *numbers && numbers[f->number])

@@ -9,8 +9,8 @@
  *
  *   struct otlp_walk walk;
  *   otlp_walk_open(&walk, LEAT_LOGS, &payload);
- *   while (otlp_walk_next(&walk)) { struct otlp_log log; otlp_log_of(&walk, &log) ... walk.new_scope, walk.resource ... }
- *   rc = otlp_walk_close(&walk, &err); */
+ *   while (otlp_walk_next(&walk)) { struct otlp_log log; otlp_log_of(&walk, &log) ... walk.new_scope, walk.resource ...
+ * } rc = otlp_walk_close(&walk, &err); */
 #pragma once
 #include "agent/base/form.h"
 #include "proto/otlp/otlp_schema.h"
@@ -18,8 +18,17 @@
 
 /* ---- attributes and values ---- */
 
-enum otlp_value_kind { OTLP_EMPTY, OTLP_TEXT, OTLP_TRUTH, OTLP_INTEGER, OTLP_REAL, OTLP_ARRAY, OTLP_MAP, OTLP_BLOB,
-                       OTLP_TEXT_INDEX };
+enum otlp_value_kind {
+    OTLP_EMPTY,
+    OTLP_TEXT,
+    OTLP_TRUTH,
+    OTLP_INTEGER,
+    OTLP_REAL,
+    OTLP_ARRAY,
+    OTLP_MAP,
+    OTLP_BLOB,
+    OTLP_TEXT_INDEX
+};
 
 struct otlp_value {
     enum otlp_value_kind kind;
@@ -61,11 +70,11 @@ struct otlp_flat {
 
 struct otlp_walk {
     /* Read these. */
-    struct leat_slice item;      /* the message of a log record, span, metric or profile */
-    struct leat_slice resource;  /* its message; attributes are number 1 */
+    struct leat_slice item;     /* the message of a log record, span, metric or profile */
+    struct leat_slice resource; /* its message; attributes are number 1 */
     struct leat_slice resource_schema_url;
     struct otlp_scope scope;
-    bool new_resource, new_scope; /* the item is the first of its resource, its scope */
+    bool new_resource, new_scope;                     /* the item is the first of its resource, its scope */
     uint32_t resource_index, scope_index, item_index; /* item_index counts through the whole request */
     /* Private. */
     enum leat_signal signal;
@@ -88,7 +97,7 @@ struct otlp_log {
     uint32_t severity_number, flags, dropped_attributes;
     struct leat_slice severity_text, event_name;
     struct otlp_value body;
-    struct leat_slice attributes; /* from the first attribute to the last: number 6 */
+    struct leat_slice attributes;        /* from the first attribute to the last: number 6 */
     struct leat_slice trace_id, span_id; /* 0, 16 or 8 bytes */
 };
 bool otlp_log_of(struct leat_slice record, struct otlp_log *ret_log);
@@ -104,8 +113,14 @@ struct otlp_span {
 };
 bool otlp_span_of(struct leat_slice span, struct otlp_span *ret_span);
 
-enum otlp_metric_kind { OTLP_NO_DATA, OTLP_GAUGE = 5, OTLP_SUM = 7, OTLP_HISTOGRAM = 9, OTLP_EXPONENTIAL_HISTOGRAM = 10,
-                        OTLP_SUMMARY = 11 };
+enum otlp_metric_kind {
+    OTLP_NO_DATA,
+    OTLP_GAUGE = 5,
+    OTLP_SUM = 7,
+    OTLP_HISTOGRAM = 9,
+    OTLP_EXPONENTIAL_HISTOGRAM = 10,
+    OTLP_SUMMARY = 11
+};
 struct otlp_metric {
     struct leat_slice name, description, unit;
     enum otlp_metric_kind kind; /* the field's number */

@@ -72,7 +72,10 @@ static inline double pb_double(uint64_t bits)
     memcpy(&d, &bits, sizeof d);
     return d;
 }
-static inline int64_t pb_zigzag(uint64_t v) { return (int64_t)(v >> 1) ^ -(int64_t)(v & 1); }
+static inline int64_t pb_zigzag(uint64_t v)
+{
+    return (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
+}
 
 /* Past the value of a field with this wire type; NULL when malformed. */
 static inline const uint8_t *pb_skip(const uint8_t *at, const uint8_t *end, uint32_t wire)
@@ -98,9 +101,9 @@ struct pb_flat {
 };
 struct pb_field {
     uint32_t number;
-    uint32_t wire;      /* enum pb_wire */
-    uint64_t value;     /* of a varint or fixed field */
-    const uint8_t *at;  /* of a length-delimited field */
+    uint32_t wire;     /* enum pb_wire */
+    uint64_t value;    /* of a varint or fixed field */
+    const uint8_t *at; /* of a length-delimited field */
     uint32_t len;
     const uint8_t *tag; /* where the field begins */
 };
@@ -157,7 +160,10 @@ static inline struct pb_flat pb_flat_of(const void *at, uint32_t len)
 {
     return (struct pb_flat){(const uint8_t *)at, (const uint8_t *)at + len};
 }
-static inline struct pb_flat pb_sub(const struct pb_field *field) { return pb_flat_of(field->at, field->len); }
+static inline struct pb_flat pb_sub(const struct pb_field *field)
+{
+    return pb_flat_of(field->at, field->len);
+}
 
 /* ---- a chain ---- */
 
@@ -166,8 +172,8 @@ static inline struct pb_flat pb_sub(const struct pb_field *field) { return pb_fl
 struct pb_cursor {
     const uint8_t *at, *end; /* in the current slice */
     const struct leat_chain *chain;
-    uint32_t index;       /* of the current slice */
-    uint64_t end_offset;  /* of `end` in the chain */
+    uint32_t index;      /* of the current slice */
+    uint64_t end_offset; /* of `end` in the chain */
 };
 
 void pb_cursor_settle(struct pb_cursor *cursor); /* steps into the next slice when this one is used up */

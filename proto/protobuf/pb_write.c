@@ -44,7 +44,10 @@ static uint8_t *head(struct pb_buf *buf, uint32_t tag)
     return pb_buf_room(buf, HEAD_BYTES_MAX) ? pb_put_varint(buf->at + buf->len, tag) : NULL;
 }
 
-static void wrote(struct pb_buf *buf, const uint8_t *end) { buf->len = (size_t)(end - buf->at); }
+static void wrote(struct pb_buf *buf, const uint8_t *end)
+{
+    buf->len = (size_t)(end - buf->at);
+}
 
 void pb_buf_varint(struct pb_buf *buf, uint32_t tag, uint64_t value)
 {

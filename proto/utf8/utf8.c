@@ -88,8 +88,14 @@ static size_t repair(const uint8_t *at, size_t len, uint8_t *to)
     return out;
 }
 
-size_t utf8_repair(const uint8_t *at, size_t len, uint8_t *to) { return repair(at, len, to); }
-size_t utf8_repaired_len(const uint8_t *at, size_t len) { return repair(at, len, NULL); }
+size_t utf8_repair(const uint8_t *at, size_t len, uint8_t *to)
+{
+    return repair(at, len, to);
+}
+size_t utf8_repaired_len(const uint8_t *at, size_t len)
+{
+    return repair(at, len, NULL);
+}
 
 unsigned utf8_put(uint32_t code, uint8_t *to)
 {

@@ -21,7 +21,10 @@ struct utf8_state {
 };
 
 bool utf8_feed(struct utf8_state *state, const uint8_t *at, size_t len); /* false: broken; the state is then spoiled */
-static inline bool utf8_whole(const struct utf8_state *state) { return state->need == 0; }
+static inline bool utf8_whole(const struct utf8_state *state)
+{
+    return state->need == 0;
+}
 bool utf8_ok(const uint8_t *at, size_t len);
 
 /* Length of the well-formed character at `at` (1..4); 0: none, and *ret_bad is how many bytes one U+FFFD replaces. */

@@ -4,7 +4,10 @@
 
 #include "proto/utf8/utf8_vector.h"
 
-static __m256i load(const uint8_t *at) { return _mm256_loadu_si256((const __m256i *)(const void *)at); }
+static __m256i load(const uint8_t *at)
+{
+    return _mm256_loadu_si256((const __m256i *)(const void *)at);
+}
 
 const uint8_t *utf8__high_avx2(const uint8_t *at, const uint8_t *end)
 {

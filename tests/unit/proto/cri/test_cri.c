@@ -6,7 +6,10 @@
 #include "agent/base/alloc.h"
 #include "tests/kit/kit.h"
 
-static bool parse(const char *text, struct cri_line *line) { return cri_parse(text, (uint32_t)strlen(text), line); }
+static bool parse(const char *text, struct cri_line *line)
+{
+    return cri_parse(text, (uint32_t)strlen(text), line);
+}
 
 /* Guarantees: full and partial lines, tags, empty texts and offsets are read. */
 LEAT_TEST(cri_reads_lines)
@@ -14,7 +17,8 @@ LEAT_TEST(cri_reads_lines)
     struct cri_line line;
     EXPECT(parse("2024-01-01T00:00:00.123456789Z stdout F hello world", &line));
     EXPECT(line.unix_ns == 1704067200123456789ll && !line.partial);
-    EXPECT(leat_slice_is(line.stream, "stdout") && leat_slice_is(line.tags, "F") && leat_slice_is(line.text, "hello world"));
+    EXPECT(leat_slice_is(line.stream, "stdout") && leat_slice_is(line.tags, "F") &&
+           leat_slice_is(line.text, "hello world"));
     EXPECT(leat_slice_is(line.time, "2024-01-01T00:00:00.123456789Z"));
     EXPECT(parse("2024-01-01T02:00:00+02:00 stderr P:a:b x", &line));
     EXPECT(line.unix_ns == 1704067200000000000ll && line.partial && leat_slice_is(line.tags, "P:a:b"));
@@ -27,10 +31,19 @@ LEAT_TEST(cri_reads_lines)
  * what ends behind its tag is a line without text. */
 LEAT_TEST(cri_refuses_what_is_no_line)
 {
-    static const char *const bad[] = {"2024-01-01T00:00:00Z stdout X a", "2024-01-01T00:00:00Z stdlog F a", "2024-01-01T00:00:00Z  stdout F a",
-                                      "2024-13-01T00:00:00Z stdout F a", "2023-02-29T00:00:00Z stdout F a", "2024-01-01T24:00:00Z stdout F a",
-                                      "2024-01-01 00:00:00Z stdout F a", "2024-01-01T00:00:00 stdout F a", "2024-01-01T00:00:00.Z stdout F a",
-                                      "2024-01-01T00:00:00Z stdout FF a", "{\"log\":\"x\"}", "hello", ""};
+    static const char *const bad[] = {"2024-01-01T00:00:00Z stdout X a",
+                                      "2024-01-01T00:00:00Z stdlog F a",
+                                      "2024-01-01T00:00:00Z  stdout F a",
+                                      "2024-13-01T00:00:00Z stdout F a",
+                                      "2023-02-29T00:00:00Z stdout F a",
+                                      "2024-01-01T24:00:00Z stdout F a",
+                                      "2024-01-01 00:00:00Z stdout F a",
+                                      "2024-01-01T00:00:00 stdout F a",
+                                      "2024-01-01T00:00:00.Z stdout F a",
+                                      "2024-01-01T00:00:00Z stdout FF a",
+                                      "{\"log\":\"x\"}",
+                                      "hello",
+                                      ""};
     struct cri_line line;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         EXPECT(!parse(bad[i], &line));
@@ -66,9 +79,12 @@ LEAT_TEST(cri_time_reads_fractions_and_offsets)
     static const struct {
         const char *text;
         int64_t ns;
-    } times[] = {{"1970-01-01T00:00:00.1Z", 100000000},     {"1970-01-01T00:00:00.123456789Z", 123456789},
-                 {"1970-01-01T00:00:00.123456789999Z", 123456789}, {"1970-01-01T01:30:00+01:30", 0},
-                 {"1970-01-01T00:00:00-0100", 3600000000000}, {"1969-12-31T23:59:59Z", -1000000000}};
+    } times[] = {{"1970-01-01T00:00:00.1Z", 100000000},
+                 {"1970-01-01T00:00:00.123456789Z", 123456789},
+                 {"1970-01-01T00:00:00.123456789999Z", 123456789},
+                 {"1970-01-01T01:30:00+01:30", 0},
+                 {"1970-01-01T00:00:00-0100", 3600000000000},
+                 {"1969-12-31T23:59:59Z", -1000000000}};
     int64_t ns;
     for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
         EXPECT_EQ(cri_time(times[i].text, (uint32_t)strlen(times[i].text), &ns), strlen(times[i].text));
@@ -87,10 +103,13 @@ LEAT_TEST(cri_reads_docker_lines)
 {
     struct cri_line line;
     char scratch[256];
-    EXPECT(docker("{\"log\":\"a \\\"b\\\" \\u003c\\n\",\"stream\":\"stderr\",\"attrs\":{\"x\":1},\"time\":\"2024-01-01T00:00:00.1Z\"}", scratch, &line));
+    EXPECT(docker("{\"log\":\"a \\\"b\\\" "
+                  "\\u003c\\n\",\"stream\":\"stderr\",\"attrs\":{\"x\":1},\"time\":\"2024-01-01T00:00:00.1Z\"}",
+                  scratch, &line));
     EXPECT(leat_slice_is(line.text, "a \"b\" <") && leat_slice_is(line.stream, "stderr") && !line.partial);
     EXPECT_EQ(line.unix_ns, 1704067200100000000ll);
-    EXPECT(docker("{\"log\":\"half\",\"stream\":\"stdout\",\"time\":\"2024-01-01T00:00:00Z\"}", scratch, &line) && line.partial);
+    EXPECT(docker("{\"log\":\"half\",\"stream\":\"stdout\",\"time\":\"2024-01-01T00:00:00Z\"}", scratch, &line) &&
+           line.partial);
     EXPECT(!docker("{\"log\":\"x\"}", scratch, &line));
     EXPECT(!docker("{\"log\":5,\"time\":\"2024-01-01T00:00:00Z\"}", scratch, &line));
     EXPECT(!docker("{\"log\":\"x\",\"time\":\"yesterday\"}", scratch, &line));

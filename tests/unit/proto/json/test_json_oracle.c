@@ -20,12 +20,55 @@
 #include "proto/json/json_write.h"
 #include "tests/kit/kit.h"
 
-static const char *const texts[] = {
-    "{}", "[]", "[[],{}]", "{\"a\":1}", " { \"a\" : [ 1 , 2.5e-3 , -0 , true , false , null , \"x\" ] } ",
-    "[\"\\u00e9\\u20ac\\ud83d\\ude00\\\"\\\\\\/\\b\\f\\n\\r\\t\"]", "[\"h\xc3\xa9llo\"]", "[1,]", "[,1]", "[1 2]", "{\"a\"}", "{\"a\":}",
-    "{\"a\":1,}", "{a:1}", "{1:1}", "[01]", "[-]", "[1.]", "[.5]", "[1e]", "[1e+]", "[1E5]", "[+1]", "[0x1]", "[tru]", "[nul]", "[\"a]",
-    "[\"\\x\"]", "[\"\\u12\"]", "[\"a\tb\"]", "[\"\xff\"]", "[\"\xc3\"]", "[", "]", "{", "}", "[}", "{]", "[1]]", "[1] 2", "", " ", "[\"\\ud83d\\ude00x\"]",
-    "[1.0,10,100e2,1234567890123456]", "[\"a\",\"b\"]]", "[true,false", "[\"\xed\xa0\x80\"]", "[\"\xc0\x80\"]", "[[[[1]]]]"};
+static const char *const texts[] = {"{}",
+                                    "[]",
+                                    "[[],{}]",
+                                    "{\"a\":1}",
+                                    " { \"a\" : [ 1 , 2.5e-3 , -0 , true , false , null , \"x\" ] } ",
+                                    "[\"\\u00e9\\u20ac\\ud83d\\ude00\\\"\\\\\\/\\b\\f\\n\\r\\t\"]",
+                                    "[\"h\xc3\xa9llo\"]",
+                                    "[1,]",
+                                    "[,1]",
+                                    "[1 2]",
+                                    "{\"a\"}",
+                                    "{\"a\":}",
+                                    "{\"a\":1,}",
+                                    "{a:1}",
+                                    "{1:1}",
+                                    "[01]",
+                                    "[-]",
+                                    "[1.]",
+                                    "[.5]",
+                                    "[1e]",
+                                    "[1e+]",
+                                    "[1E5]",
+                                    "[+1]",
+                                    "[0x1]",
+                                    "[tru]",
+                                    "[nul]",
+                                    "[\"a]",
+                                    "[\"\\x\"]",
+                                    "[\"\\u12\"]",
+                                    "[\"a\tb\"]",
+                                    "[\"\xff\"]",
+                                    "[\"\xc3\"]",
+                                    "[",
+                                    "]",
+                                    "{",
+                                    "}",
+                                    "[}",
+                                    "{]",
+                                    "[1]]",
+                                    "[1] 2",
+                                    "",
+                                    " ",
+                                    "[\"\\ud83d\\ude00x\"]",
+                                    "[1.0,10,100e2,1234567890123456]",
+                                    "[\"a\",\"b\"]]",
+                                    "[true,false",
+                                    "[\"\xed\xa0\x80\"]",
+                                    "[\"\xc0\x80\"]",
+                                    "[[[[1]]]]"};
 
 /* The parse as text again, by our tokens; false: refused. */
 static bool echo(const char *text, size_t len, struct leat_strbuf *out)
@@ -38,8 +81,9 @@ static bool echo(const char *text, size_t len, struct leat_strbuf *out)
         bool closes = t.type == JSON_OBJECT_END || t.type == JSON_ARRAY_END;
         if (comma && !closes)
             leat_strbuf_putc(out, ',');
-        static const char *const fixed[] = {[JSON_OBJECT] = "{", [JSON_OBJECT_END] = "}", [JSON_ARRAY] = "[", [JSON_ARRAY_END] = "]",
-                                            [JSON_TRUE] = "true", [JSON_FALSE] = "false", [JSON_NULL] = "null"};
+        static const char *const fixed[] = {
+            [JSON_OBJECT] = "{",  [JSON_OBJECT_END] = "}", [JSON_ARRAY] = "[",  [JSON_ARRAY_END] = "]",
+            [JSON_TRUE] = "true", [JSON_FALSE] = "false",  [JSON_NULL] = "null"};
         char word[256];
         if (t.type == JSON_KEY || t.type == JSON_STRING)
             json_put_string(out, word, json_unescape(&t, word));
@@ -82,7 +126,9 @@ LEAT_TEST(json_agrees_with_the_reference)
 /* Guarantees: what we write as a double reads back as the same one. */
 LEAT_TEST(doubles_come_back)
 {
-    static const double values[] = {0.1, 1e-6, 9.9e-7, 1e20, 1e21, 123456789.125, 5e-324, 1.7976931348623157e308, 0.30000000000000004, -2.5, 1e15, 100};
+    static const double values[] = {
+        0.1,  1e-6, 9.9e-7, 1e20, 1e21, 123456789.125, 5e-324, 1.7976931348623157e308, 0.30000000000000004,
+        -2.5, 1e15, 100};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         struct leat_strbuf out = {0};
         json_put_double(&out, values[i]);

@@ -17,7 +17,10 @@ static inline uint64_t random_next(struct otlp_random *r)
     uint64_t x = r->state ^ r->state >> 33;
     return x * 0xff51afd7ed558ccdull ^ x >> 29;
 }
-static inline uint32_t random_below(struct otlp_random *r, uint32_t n) { return (uint32_t)(random_next(r) >> 20) % n; }
+static inline uint32_t random_below(struct otlp_random *r, uint32_t n)
+{
+    return (uint32_t)(random_next(r) >> 20) % n;
+}
 
 static inline uint64_t random_number(struct otlp_random *r, unsigned kind)
 {
@@ -46,14 +49,20 @@ static inline uint64_t random_number(struct otlp_random *r, unsigned kind)
 
 static inline void random_text(struct otlp_random *r, struct pb_buf *out, uint32_t tag, bool utf8)
 {
-    static const char *const words[] = {"", "k8s.pod.name", "GET /a?b=\"c\"\\\n", "h\xc3\xa9llo \xe2\x82\xac \xf0\x9f\x90\x9f", "x",
-                                        "a longer text that does not fit sixteen bytes, nor thirty-two, nor sixty-four; "
-                                        "it needs a length of two bytes and so crosses more cuts than the others do"};
+    static const char *const words[] = {
+        "",
+        "k8s.pod.name",
+        "GET /a?b=\"c\"\\\n",
+        "h\xc3\xa9llo \xe2\x82\xac \xf0\x9f\x90\x9f",
+        "x",
+        "a longer text that does not fit sixteen bytes, nor thirty-two, nor sixty-four; "
+        "it needs a length of two bytes and so crosses more cuts than the others do"};
     const char *word = words[random_below(r, utf8 ? 6 : 3)];
     pb_buf_bytes(out, tag, word, (uint32_t)strlen(word));
 }
 
-static inline void random_message(struct otlp_random *r, const struct otlp_msg *msg, struct pb_buf *out, unsigned depth);
+static inline void random_message(struct otlp_random *r, const struct otlp_msg *msg, struct pb_buf *out,
+                                  unsigned depth);
 
 static inline void random_scalar(struct otlp_random *r, const struct otlp_field *f, struct pb_buf *out)
 {
@@ -129,7 +138,9 @@ static inline void random_message(struct otlp_random *r, const struct otlp_msg *
                 pb_buf_bytes(out, PB_TAG(f->number, PB_LEN), "", 0);
             continue;
         }
-        uint32_t times = one_of || f->flags & OTLP_ALWAYS ? 1 : f->flags & OTLP_REPEATED ? random_below(r, f->kind == OTLP_MSG ? 4 : 2) : random_below(r, 2);
+        uint32_t times = one_of || f->flags & OTLP_ALWAYS ? 1
+                         : f->flags & OTLP_REPEATED       ? random_below(r, f->kind == OTLP_MSG ? 4 : 2)
+                                                          : random_below(r, 2);
         if (f->kind == OTLP_MSG && f->flags & OTLP_REPEATED && f->msg == &otlp_AnyValue && depth > 8)
             times = 0;
         for (; times; times--) {

@@ -27,26 +27,30 @@ static void expect_json(enum leat_signal signal, const char *in, const char *out
  * Guarantees: it comes out in the Collector's form. */
 LEAT_TEST(json_reads_what_is_allowed_and_writes_one_form)
 {
-    expect_json(LEAT_LOGS,
-                " {\"resourceLogs\":[{\"unknown\":[{\"x\":[1]}],\"resource\":null,\"scope_logs\":[{\"logRecords\":[{"
-                "\"timeUnixNano\":1700000000123456789,\"severityNumber\":\"SEVERITY_NUMBER_INFO\",\"severityText\":\"\","
-                "\"body\":{\"kvlistValue\":{\"values\":[{\"key\":\"\\u00e9\",\"value\":{\"intValue\":\"-5\"}}]}},"
-                "\"attributes\":[{\"key\":\"b\",\"value\":{\"bytesValue\":\"AAH/\"}},{\"key\":\"z\",\"value\":{\"boolValue\":false}},"
-                "{\"key\":\"d\",\"value\":{\"doubleValue\":\"NaN\"}},{\"key\":\"e\",\"value\":{\"doubleValue\":1e21}}],"
-                "\"traceId\":\"0102030405060708090A0b0c0d0e0f10\",\"spanId\":\"\",\"flags\":1}]}]}]} ",
-                "{\"resourceLogs\":[{\"resource\":{},\"scopeLogs\":[{\"scope\":{},\"logRecords\":[{"
-                "\"timeUnixNano\":\"1700000000123456789\",\"severityNumber\":9,"
-                "\"body\":{\"kvlistValue\":{\"values\":[{\"key\":\"\xc3\xa9\",\"value\":{\"intValue\":\"-5\"}}]}},"
-                "\"attributes\":[{\"key\":\"b\",\"value\":{\"bytesValue\":\"AAH/\"}},{\"key\":\"z\",\"value\":{\"boolValue\":false}},"
-                "{\"key\":\"d\",\"value\":{\"doubleValue\":\"NaN\"}},{\"key\":\"e\",\"value\":{\"doubleValue\":1e+21}}],"
-                "\"flags\":1,\"traceId\":\"0102030405060708090a0b0c0d0e0f10\"}]}]}]}");
-    expect_json(LEAT_METRICS,
-                "{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[{\"name\":\"m\",\"exponentialHistogram\":{"
-                "\"aggregationTemporality\":2,\"dataPoints\":[{\"scale\":-3,\"sum\":0,\"positive\":{\"offset\":-1,"
-                "\"bucketCounts\":[\"1\",2]},\"count\":3}]}}]}]}]}",
-                "{\"resourceMetrics\":[{\"resource\":{},\"scopeMetrics\":[{\"scope\":{},\"metrics\":[{\"name\":\"m\","
-                "\"exponentialHistogram\":{\"dataPoints\":[{\"count\":\"3\",\"sum\":0,\"scale\":-3,\"positive\":{\"offset\":-1,"
-                "\"bucketCounts\":[\"1\",\"2\"]},\"negative\":{}}],\"aggregationTemporality\":2}}]}]}]}");
+    expect_json(
+        LEAT_LOGS,
+        " {\"resourceLogs\":[{\"unknown\":[{\"x\":[1]}],\"resource\":null,\"scope_logs\":[{\"logRecords\":[{"
+        "\"timeUnixNano\":1700000000123456789,\"severityNumber\":\"SEVERITY_NUMBER_INFO\",\"severityText\":\"\","
+        "\"body\":{\"kvlistValue\":{\"values\":[{\"key\":\"\\u00e9\",\"value\":{\"intValue\":\"-5\"}}]}},"
+        "\"attributes\":[{\"key\":\"b\",\"value\":{\"bytesValue\":\"AAH/"
+        "\"}},{\"key\":\"z\",\"value\":{\"boolValue\":false}},"
+        "{\"key\":\"d\",\"value\":{\"doubleValue\":\"NaN\"}},{\"key\":\"e\",\"value\":{\"doubleValue\":1e21}}],"
+        "\"traceId\":\"0102030405060708090A0b0c0d0e0f10\",\"spanId\":\"\",\"flags\":1}]}]}]} ",
+        "{\"resourceLogs\":[{\"resource\":{},\"scopeLogs\":[{\"scope\":{},\"logRecords\":[{"
+        "\"timeUnixNano\":\"1700000000123456789\",\"severityNumber\":9,"
+        "\"body\":{\"kvlistValue\":{\"values\":[{\"key\":\"\xc3\xa9\",\"value\":{\"intValue\":\"-5\"}}]}},"
+        "\"attributes\":[{\"key\":\"b\",\"value\":{\"bytesValue\":\"AAH/"
+        "\"}},{\"key\":\"z\",\"value\":{\"boolValue\":false}},"
+        "{\"key\":\"d\",\"value\":{\"doubleValue\":\"NaN\"}},{\"key\":\"e\",\"value\":{\"doubleValue\":1e+21}}],"
+        "\"flags\":1,\"traceId\":\"0102030405060708090a0b0c0d0e0f10\"}]}]}]}");
+    expect_json(
+        LEAT_METRICS,
+        "{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[{\"name\":\"m\",\"exponentialHistogram\":{"
+        "\"aggregationTemporality\":2,\"dataPoints\":[{\"scale\":-3,\"sum\":0,\"positive\":{\"offset\":-1,"
+        "\"bucketCounts\":[\"1\",2]},\"count\":3}]}}]}]}]}",
+        "{\"resourceMetrics\":[{\"resource\":{},\"scopeMetrics\":[{\"scope\":{},\"metrics\":[{\"name\":\"m\","
+        "\"exponentialHistogram\":{\"dataPoints\":[{\"count\":\"3\",\"sum\":0,\"scale\":-3,\"positive\":{\"offset\":-1,"
+        "\"bucketCounts\":[\"1\",\"2\"]},\"negative\":{}}],\"aggregationTemporality\":2}}]}]}]}");
 }
 
 static void refused(const char *text, const char *why)

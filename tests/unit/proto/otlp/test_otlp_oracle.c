@@ -29,13 +29,13 @@ static const ProtobufCMessageDescriptor *const responses[] = {
 static ProtobufCType type_of(unsigned kind)
 {
     static const ProtobufCType types[] = {
-        [OTLP_MSG] = PROTOBUF_C_TYPE_MESSAGE,     [OTLP_STRING] = PROTOBUF_C_TYPE_STRING,
-        [OTLP_BYTES] = PROTOBUF_C_TYPE_BYTES,     [OTLP_ID16] = PROTOBUF_C_TYPE_BYTES,
-        [OTLP_ID8] = PROTOBUF_C_TYPE_BYTES,       [OTLP_BOOL] = PROTOBUF_C_TYPE_BOOL,
-        [OTLP_ENUM] = PROTOBUF_C_TYPE_ENUM,       [OTLP_UINT32] = PROTOBUF_C_TYPE_UINT32,
-        [OTLP_INT32] = PROTOBUF_C_TYPE_INT32,     [OTLP_SINT32] = PROTOBUF_C_TYPE_SINT32,
-        [OTLP_UINT64] = PROTOBUF_C_TYPE_UINT64,   [OTLP_INT64] = PROTOBUF_C_TYPE_INT64,
-        [OTLP_FIXED32] = PROTOBUF_C_TYPE_FIXED32, [OTLP_FIXED64] = PROTOBUF_C_TYPE_FIXED64,
+        [OTLP_MSG] = PROTOBUF_C_TYPE_MESSAGE,       [OTLP_STRING] = PROTOBUF_C_TYPE_STRING,
+        [OTLP_BYTES] = PROTOBUF_C_TYPE_BYTES,       [OTLP_ID16] = PROTOBUF_C_TYPE_BYTES,
+        [OTLP_ID8] = PROTOBUF_C_TYPE_BYTES,         [OTLP_BOOL] = PROTOBUF_C_TYPE_BOOL,
+        [OTLP_ENUM] = PROTOBUF_C_TYPE_ENUM,         [OTLP_UINT32] = PROTOBUF_C_TYPE_UINT32,
+        [OTLP_INT32] = PROTOBUF_C_TYPE_INT32,       [OTLP_SINT32] = PROTOBUF_C_TYPE_SINT32,
+        [OTLP_UINT64] = PROTOBUF_C_TYPE_UINT64,     [OTLP_INT64] = PROTOBUF_C_TYPE_INT64,
+        [OTLP_FIXED32] = PROTOBUF_C_TYPE_FIXED32,   [OTLP_FIXED64] = PROTOBUF_C_TYPE_FIXED64,
         [OTLP_SFIXED64] = PROTOBUF_C_TYPE_SFIXED64, [OTLP_DOUBLE] = PROTOBUF_C_TYPE_DOUBLE};
     return types[kind & ~(unsigned)OTLP_PACKED];
 }
@@ -97,7 +97,8 @@ static void through_json(enum leat_signal signal, const struct pb_buf *b, size_t
     struct leat_slice flat;
     size_t wanted_len, got_len;
     EXPECT_OK(leat_chain_flat(&back, &flat));
-    uint8_t *wanted = canonical(signal, b->at, b->len, &wanted_len), *got = canonical(signal, flat.at, flat.len, &got_len);
+    uint8_t *wanted = canonical(signal, b->at, b->len, &wanted_len),
+            *got = canonical(signal, flat.at, flat.len, &got_len);
     EXPECT_EQ(wanted_len, got_len);
     EXPECT_BYTES(wanted, got, got_len);
     free(wanted);
@@ -159,7 +160,8 @@ LEAT_TEST(what_we_let_in_the_reference_reads)
 
 LEAT_TEST_OOM(json_survives_any_failed_allocation)
 {
-    static const char text[] = "{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[{\"body\":{\"stringValue\":\"a\\nb\"}}]}]}]}";
+    static const char text[] =
+        "{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[{\"body\":{\"stringValue\":\"a\\nb\"}}]}]}]}";
     struct leat_chain json = {0}, payload = {0};
     struct leat_strbuf out = {0};
     leat_rc rc = leat_chain_copy(&json, text, 20);

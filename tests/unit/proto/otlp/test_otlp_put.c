@@ -17,11 +17,17 @@ LEAT_TEST(put_builds_what_it_was_told)
     at = otlp_put_double(at, 6, LEAT_SLICE("d"), 0.25);
     at = otlp_put_bool(at, 6, LEAT_SLICE("b"), true);
     uint8_t *end = otlp_put_string(resource, 1, LEAT_SLICE("k"), LEAT_SLICE("v"));
-    struct otlp_put_record full = {.time_unix_nano = 1, .observed_time_unix_nano = 2, .severity_number = 9, .flags = 1,
-                                   .dropped_attributes = 300, .severity_text = LEAT_SLICE("INFO"),
-                                   .event_name = LEAT_SLICE("e"), .body = LEAT_SLICE("hello"),
+    struct otlp_put_record full = {.time_unix_nano = 1,
+                                   .observed_time_unix_nano = 2,
+                                   .severity_number = 9,
+                                   .flags = 1,
+                                   .dropped_attributes = 300,
+                                   .severity_text = LEAT_SLICE("INFO"),
+                                   .event_name = LEAT_SLICE("e"),
+                                   .body = LEAT_SLICE("hello"),
                                    .attributes = leat_slice_of(attributes, (uint32_t)(at - attributes)),
-                                   .trace_id = id, .span_id = id};
+                                   .trace_id = id,
+                                   .span_id = id};
     struct leat_slice res = leat_slice_of(resource, (uint32_t)(end - resource));
     struct otlp_put_open open;
     at = otlp_put_open(room, res, LEAT_SLICE("leat"), LEAT_SLICE("1"), &open);
@@ -41,15 +47,16 @@ LEAT_TEST(put_builds_what_it_was_told)
     EXPECT_EQ(counts.items, 2);
     struct leat_strbuf text = {0};
     EXPECT_OK(otlp_json_write(LEAT_LOGS, &chain, &text, NULL));
-    EXPECT_STR(text.at,
-               "{\"resourceLogs\":[{\"resource\":{\"attributes\":[{\"key\":\"k\",\"value\":{\"stringValue\":\"v\"}}]},"
-               "\"scopeLogs\":[{\"scope\":{\"name\":\"leat\",\"version\":\"1\"},\"logRecords\":[{\"timeUnixNano\":\"1\","
-               "\"severityNumber\":9,\"severityText\":\"INFO\",\"body\":{\"stringValue\":\"hello\"},\"attributes\":["
-               "{\"key\":\"stream\",\"value\":{\"stringValue\":\"stdout\"}},{\"key\":\"i\",\"value\":{\"intValue\":\"-1\"}},"
-               "{\"key\":\"d\",\"value\":{\"doubleValue\":0.25}},{\"key\":\"b\",\"value\":{\"boolValue\":true}}],"
-               "\"droppedAttributesCount\":300,\"flags\":1,\"traceId\":\"0102030405060708090a0b0c0d0e0f10\","
-               "\"spanId\":\"0102030405060708\",\"observedTimeUnixNano\":\"2\",\"eventName\":\"e\"},"
-               "{\"body\":{\"stringValue\":\"\"}}]}]}]}");
+    EXPECT_STR(
+        text.at,
+        "{\"resourceLogs\":[{\"resource\":{\"attributes\":[{\"key\":\"k\",\"value\":{\"stringValue\":\"v\"}}]},"
+        "\"scopeLogs\":[{\"scope\":{\"name\":\"leat\",\"version\":\"1\"},\"logRecords\":[{\"timeUnixNano\":\"1\","
+        "\"severityNumber\":9,\"severityText\":\"INFO\",\"body\":{\"stringValue\":\"hello\"},\"attributes\":["
+        "{\"key\":\"stream\",\"value\":{\"stringValue\":\"stdout\"}},{\"key\":\"i\",\"value\":{\"intValue\":\"-1\"}},"
+        "{\"key\":\"d\",\"value\":{\"doubleValue\":0.25}},{\"key\":\"b\",\"value\":{\"boolValue\":true}}],"
+        "\"droppedAttributesCount\":300,\"flags\":1,\"traceId\":\"0102030405060708090a0b0c0d0e0f10\","
+        "\"spanId\":\"0102030405060708\",\"observedTimeUnixNano\":\"2\",\"eventName\":\"e\"},"
+        "{\"body\":{\"stringValue\":\"\"}}]}]}]}");
     leat_strbuf_done(&text);
     leat_chain_done(&chain);
 }

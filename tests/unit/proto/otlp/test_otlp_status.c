@@ -3,8 +3,14 @@
 
 #include "tests/kit/kit.h"
 
-static struct leat_slice made(const struct pb_buf *b) { return leat_slice_of(b->at, (uint32_t)b->len); }
-static struct leat_slice text_of(const struct leat_strbuf *s) { return leat_slice_of(s->at, (uint32_t)s->len); }
+static struct leat_slice made(const struct pb_buf *b)
+{
+    return leat_slice_of(b->at, (uint32_t)b->len);
+}
+static struct leat_slice text_of(const struct leat_strbuf *s)
+{
+    return leat_slice_of(s->at, (uint32_t)s->len);
+}
 
 /* Guarantees: a partial success says the same after a trip through protobuf and JSON; none is an empty response. */
 LEAT_TEST(partial_success_there_and_back)
@@ -49,7 +55,8 @@ LEAT_TEST(status_there_and_back)
         pb_buf_done(&b);
         leat_strbuf_done(&s);
     }
-    EXPECT(otlp_status_of(LEAT_SLICE("\x08\x03\x1a\x06\x0a\x01x\x12\x01\xff"), &st) && st.code == 3 && st.retry_ns == -1);
+    EXPECT(otlp_status_of(LEAT_SLICE("\x08\x03\x1a\x06\x0a\x01x\x12\x01\xff"), &st) && st.code == 3 &&
+           st.retry_ns == -1);
     EXPECT(!otlp_status_of(LEAT_SLICE("\x08"), &st));
     EXPECT(!otlp_status_of_json(LEAT_SLICE("{\"code\":3"), &st));
     EXPECT(otlp_status_of_json(LEAT_SLICE("{\"details\":[{\"code\":4,\"x\":[{}]}],\"code\":3}"), &st) && st.code == 3);

@@ -56,8 +56,10 @@ LEAT_TEST(validate_refuses_and_names_the_place)
             "resource_logs[0].scope_logs[0].log_records[7].body.string_value: truncated, or longer than what holds it");
     refused("\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 11,
             "resource_logs[0].scope_logs[0].log_records[7].severity_number: truncated, or longer than what holds it");
-    refused("\xa2\x06\x01", 3, "resource_logs[0].scope_logs[0].log_records[7].field 100: truncated, or longer than what holds it");
-    refused("\xa7\x06\x00", 3, "resource_logs[0].scope_logs[0].log_records[7].field 100: a group, or no wire type at all");
+    refused("\xa2\x06\x01", 3,
+            "resource_logs[0].scope_logs[0].log_records[7].field 100: truncated, or longer than what holds it");
+    refused("\xa7\x06\x00", 3,
+            "resource_logs[0].scope_logs[0].log_records[7].field 100: a group, or no wire type at all");
     refused("\x01", 1, "resource_logs[0].scope_logs[0].log_records[7]: malformed field");
 }
 

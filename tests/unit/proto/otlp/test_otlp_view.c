@@ -16,12 +16,14 @@ static struct pb_buf bytes_of(enum leat_signal signal, const char *json)
 }
 
 static const char two_resources[] =
-    "{\"resourceLogs\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":{\"stringValue\":\"shop\"}}]},"
+    "{\"resourceLogs\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":{\"stringValue\":\"shop\"}}]"
+    "},"
     "\"schemaUrl\":\"http://a\",\"scopeLogs\":[{\"scope\":{\"name\":\"lib\",\"version\":\"2\"},\"logRecords\":["
     "{\"timeUnixNano\":\"5\",\"severityNumber\":9,\"severityText\":\"INFO\",\"body\":{\"stringValue\":\"hello world\"},"
     "\"attributes\":[{\"key\":\"n\",\"value\":{\"intValue\":\"-7\"}},{\"key\":\"t\",\"value\":{\"boolValue\":true}}],"
     "\"traceId\":\"01020304050607080910111213141516\",\"observedTimeUnixNano\":\"6\",\"eventName\":\"e\"},"
-    "{\"body\":{\"arrayValue\":{\"values\":[{\"doubleValue\":1.5},{\"stringValue\":\"x\"}]}}}]},{\"logRecords\":[{}]}]},"
+    "{\"body\":{\"arrayValue\":{\"values\":[{\"doubleValue\":1.5},{\"stringValue\":\"x\"}]}}}]},{\"logRecords\":[{}]}]}"
+    ","
     "{\"scopeLogs\":[]},{\"resource\":{},\"scopeLogs\":[{\"logRecords\":[{\"flags\":3}]}]}]}";
 
 static void first(const struct otlp_walk *w, const struct otlp_log *log)
@@ -105,9 +107,11 @@ LEAT_TEST(view_sees_every_field_at_any_cut)
 /* Guarantees: a span and a metric show their fields. */
 LEAT_TEST(view_reads_spans_and_metrics)
 {
-    struct pb_buf b = bytes_of(LEAT_TRACES, "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"spanId\":\"0102030405060708\","
-                                            "\"name\":\"GET\",\"kind\":2,\"startTimeUnixNano\":1,\"endTimeUnixNano\":9,\"flags\":257,"
-                                            "\"events\":[{\"name\":\"a\"},{\"name\":\"b\"}],\"status\":{\"code\":2,\"message\":\"no\"}}]}]}]}");
+    struct pb_buf b =
+        bytes_of(LEAT_TRACES,
+                 "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"spanId\":\"0102030405060708\","
+                 "\"name\":\"GET\",\"kind\":2,\"startTimeUnixNano\":1,\"endTimeUnixNano\":9,\"flags\":257,"
+                 "\"events\":[{\"name\":\"a\"},{\"name\":\"b\"}],\"status\":{\"code\":2,\"message\":\"no\"}}]}]}]}");
     struct leat_chain chain = kit_chain(b.at, b.len, 5);
     struct otlp_walk w;
     struct otlp_span span;
@@ -124,8 +128,9 @@ LEAT_TEST(view_reads_spans_and_metrics)
     leat_chain_done(&chain);
     pb_buf_done(&b);
 
-    b = bytes_of(LEAT_METRICS, "{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[{\"name\":\"m\",\"unit\":\"By\",\"sum\":{"
-                               "\"isMonotonic\":true,\"aggregationTemporality\":2,\"dataPoints\":[{\"asInt\":4}]}}]}]}]}");
+    b = bytes_of(LEAT_METRICS,
+                 "{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[{\"name\":\"m\",\"unit\":\"By\",\"sum\":{"
+                 "\"isMonotonic\":true,\"aggregationTemporality\":2,\"dataPoints\":[{\"asInt\":4}]}}]}]}]}");
     chain = kit_chain(b.at, b.len, 0);
     struct otlp_metric metric;
     struct pb_field f;

@@ -30,7 +30,8 @@ LEAT_TEST(varints_there_and_back_at_any_cut)
 /* Guarantees: eleven bytes, or ten with more than 64 bits, are no varint. */
 LEAT_TEST(varints_have_ten_bytes_at_most)
 {
-    static const char eleven[] = "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", big[] = "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02";
+    static const char eleven[] = "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01",
+                      big[] = "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02";
     const char *const texts[] = {eleven, big};
     for (int i = 0; i < 2; i++) {
         uint32_t len = i ? 10 : 11;
@@ -51,9 +52,17 @@ LEAT_TEST(malformed_fields_are_refused)
     static const struct {
         const char *bytes;
         uint32_t len;
-    } bad[] = {{"\x0b", 1},         {"\x0c", 1},       {"\x0e\x00", 2},         {"\x00\x01", 2}, {"\x08", 1},
-               {"\x09\x01\x02", 3}, {"\x0d\x01", 2},   {"\x0a\x05xxxx", 6},     {"\x0a", 1},
-               {"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11},            {"\x80\x80\x80\x80\x10\x00", 6}};
+    } bad[] = {{"\x0b", 1},
+               {"\x0c", 1},
+               {"\x0e\x00", 2},
+               {"\x00\x01", 2},
+               {"\x08", 1},
+               {"\x09\x01\x02", 3},
+               {"\x0d\x01", 2},
+               {"\x0a\x05xxxx", 6},
+               {"\x0a", 1},
+               {"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11},
+               {"\x80\x80\x80\x80\x10\x00", 6}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct pb_flat in = pb_flat_of(bad[i].bytes, bad[i].len);
         struct pb_field f;
@@ -84,7 +93,8 @@ LEAT_TEST(fields_are_read_and_shared)
     EXPECT(pb_next(&in, &f) == 1 && f.number == 16 && f.len == 4 && memcmp(f.at, "text", 4) == 0);
     EXPECT_EQ(pb_next(&in, &f), 0);
     for (uint32_t from = 0; from < b.len; from++) {
-        struct leat_chain chain = kit_chain(b.at, b.len, 3), part = {0}, wanted = kit_chain(b.at + from, b.len - from, 0);
+        struct leat_chain chain = kit_chain(b.at, b.len, 3), part = {0},
+                          wanted = kit_chain(b.at + from, b.len - from, 0);
         struct pb_cursor c = pb_cursor_at_start(&chain);
         pb_cursor_skip(&c, from);
         EXPECT_OK(pb_cursor_share(&c, b.len - from, &part));

@@ -68,8 +68,8 @@ LEAT_TEST(nothing_else_is_taken)
             bool wanted = a >= 0xc2 && a <= 0xdf && b >= 0x80 && b <= 0xbf;
             EXPECT(utf8_ok(at, 2) == wanted);
         }
-    static const char *const broken[] = {"\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80",
-                                         "\xc0\x80", "\xc1\xbf"};
+    static const char *const broken[] = {"\xe0\x9f\xbf",     "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
+                                         "\xf5\x80\x80\x80", "\xc0\x80",     "\xc1\xbf"};
     for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
         bool one;
         EXPECT(!utf8_ok((const uint8_t *)broken[i], strlen(broken[i])));
