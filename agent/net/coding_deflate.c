@@ -83,6 +83,14 @@ static leat_rc inflate_some(struct inflate_state *state, struct place *place, st
     return rc == LEAT_OK && stuck && in.len == 0 ? LEAT_EPARSE : rc;
 }
 
+/* Whole bytes left in the bit buffer at the end belong to what follows. */
+static void give_back(struct inflate_state *state, struct place *place)
+{
+    if (state->read_in_length > 0)
+        place->at -= (uint64_t)state->read_in_length / 8;
+    state->read_in_length = 0;
+}
+
 leat_rc leat_coding__inflate(enum leat_coding coding, const struct leat_chain *in, struct leat_sink *sink)
 {
     if (!inflater)
@@ -98,6 +106,7 @@ leat_rc leat_coding__inflate(enum leat_coding coding, const struct leat_chain *i
             if (rc != LEAT_OK)
                 return rc;
         }
+        give_back(inflater, &place);
     } while (coding == LEAT_CODING_GZIP && place.at < in->bytes);
     return place.at == in->bytes ? LEAT_OK : LEAT_EPARSE;
 }

@@ -29,8 +29,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
     struct leat_chain whole, cut;
     leat_rc rc = run(coding, at + 3, (uint32_t)len - 3, UINT32_MAX, cap, &whole);
     leat_rc again = run(coding, at + 3, (uint32_t)len - 3, at[2], cap, &cut);
-    LEAT_CHECK((rc == LEAT_OK) == (again == LEAT_OK));
-    LEAT_CHECK(rc != LEAT_OK || leat_chain_eq(&whole, &cut));
+    bool strict = coding != LEAT_CODING_ZSTD; /* in pieces libzstd lets a frame end early with an empty block */
+    LEAT_CHECK(!strict || (rc == LEAT_OK) == (again == LEAT_OK));
+    LEAT_CHECK(rc != LEAT_OK || again != LEAT_OK || leat_chain_eq(&whole, &cut));
     leat_chain_done(&whole);
     leat_chain_done(&cut);
     return 0;
