@@ -28,7 +28,8 @@ struct rig {
     struct leat_loop *loop;
     struct leat_host host;
     struct leat_host_ops ops;
-    struct leat_node node;
+    struct leat_stage node;
+    struct leat_gate gate;
     uint64_t counts[64];
     struct file_log_conf conf;
     struct file_log state;
@@ -145,17 +146,17 @@ static inline bool rig_has(struct leat_slice hay, const char *needle)
 
 /* ---- the out node ---- */
 
-static inline leat_rc rig_reserve(struct leat_node *node, const struct leat_batch *batch)
+static inline leat_rc rig_reserve(struct leat_stage *node, const struct leat_batch *batch)
 {
     (void)batch;
     return LEAT_CONTAINER(node, struct rig, node)->full ? LEAT_AGAIN : LEAT_OK;
 }
-static inline void rig_cancel(struct leat_node *node, const struct leat_batch *batch)
+static inline void rig_cancel(struct leat_stage *node, const struct leat_batch *batch)
 {
     (void)node;
     (void)batch;
 }
-static inline void rig_put(struct leat_node *node, struct leat_batch *batch)
+static inline void rig_put(struct leat_stage *node, struct leat_batch *batch)
 {
     struct rig *rig = LEAT_CONTAINER(node, struct rig, node);
     struct otlp_counts counts;
@@ -223,7 +224,7 @@ static inline leat_rc rig_storage(struct leat_host *host, const char *id, const 
 
 /* ---- life ---- */
 
-static const struct leat_node_ops rig_node_ops = {.reserve = rig_reserve, .cancel = rig_cancel, .put = rig_put};
+static const struct leat_stage_ops rig_node_ops = {.reserve = rig_reserve, .cancel = rig_cancel, .put = rig_put};
 
 /* The configuration as its defaults are; `pattern` is below the rig's folder. */
 static inline void rig_include(struct rig *rig, const char *pattern)
@@ -258,15 +259,26 @@ static inline void rig_container(struct rig *rig)
     rig->conf.operators.at = rig->operators;
 }
 
+static inline void rig_wake(struct leat_waiter *waiter)
+{
+    leat_receiver_file_log.resume(&((struct rig *)waiter->ctx)->state);
+}
+
 static inline leat_rc rig_start(struct rig *rig, struct leat_err *reterr)
 {
     rig->state = (struct file_log){0};
-    EXPECT_OK(leat_loop_open_simulated(&rig->world, &rig->loop));
+    leat_rc opened = leat_loop_open_simulated(&rig->world, &rig->loop);
+    if (opened != LEAT_OK)
+        return opened;
     rig->ops = (struct leat_host_ops){.storage = rig_storage};
     rig->node.ops = &rig_node_ops;
     rig->host = (struct leat_host){.id = "file_log", .loop = rig->loop, .world = &rig->world, .shard_count = 1,
                                    .counts = rig->counts, .ops = &rig->ops};
     rig->host.out[LEAT_LOGS] = &rig->node;
+    rig->host.gate = &rig->gate;
+    leat_gate_init(&rig->gate, rig->loop);
+    rig->host.waiter = (struct leat_waiter){.wake = rig_wake, .ctx = rig};
+    leat_list_init(&rig->host.waiter.link);
     rig->running = true;
     rig->stopped = false;
     leat_rc rc = leat_receiver_file_log.check(&rig->conf, reterr);
@@ -304,7 +316,10 @@ static inline void rig_kill(struct rig *rig)
         leat_batch_free(rig->held[i]);
     }
     rig->held_count = 0;
+    if (!rig->loop)
+        return;
     leat_receiver_file_log.close(&rig->state);
+    leat_gate_done(&rig->gate);
     rig->loop = leat_loop_close(rig->loop);
 }
 
