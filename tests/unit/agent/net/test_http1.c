@@ -105,7 +105,8 @@ static leat_rc bed_open(struct bed *bed, const struct leat_http1_limits *limits)
 
 static void bed_close(struct bed *bed)
 {
-    leat_http1_client_close(bed->client);
+    if (bed->client)
+        leat_http1_client_close(bed->client);
     leat_listener_close(bed->listener);
     leat_http1_server_close(bed->server);
     leat_loop_close(bed->loop);
@@ -564,4 +565,31 @@ LEAT_TEST(http1_client_keeps_to_its_connections)
     EXPECT_EQ(bed.requests, 6);
     EXPECT_EQ(leat_counters[LEAT_COUNT_HTTP_CONNECTIONS] - before, 2);
     bed_close(&bed);
+}
+
+/* Scenario:   a call from one end to the other while allocations fail one by one.
+ * Guarantees: it ends, one way or the other, and nothing is left behind. */
+LEAT_TEST_OOM(http1_survives_any_failed_allocation)
+{
+    static char text[3000];
+    struct bed bed;
+    struct shot shot = {0};
+    struct leat_chain body = {0};
+    struct leat_http1_limits limits = default_limits();
+    leat_rc rc = bed_open(&bed, &limits);
+    if (rc == LEAT_OK)
+        rc = leat_chain_take(&body, leat_slice_of(text, sizeof text));
+    if (rc == LEAT_OK) {
+        shoot(&bed, &shot, "POST", "/echo", &body);
+        shot.call.timeout_ns = SECOND / 5;
+        leat_http1_client_cancel(bed.client, &shot.call);
+        wait_for(&bed, &shot.done);
+        shoot(&bed, &shot, "POST", "/echo", &body);
+        wait_for(&bed, &shot.done);
+        rc = shot.rc;
+    }
+    leat_chain_done(&body);
+    if (bed.loop)
+        bed_close(&bed);
+    return rc;
 }
