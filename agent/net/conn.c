@@ -33,7 +33,7 @@ static void plain_closed(void *ctx, const struct leat_err *why)
     leat_free(conn);
 }
 
-static const struct leat_stream_events plain_events = {
+const struct leat_stream_events leat_conn__plain_events = {
     .opened = plain_opened, .bytes = plain_bytes, .drained = plain_drained, .closed = plain_closed};
 
 /* ---- life ---- */
@@ -61,7 +61,7 @@ leat_rc leat_conn_connect(struct leat_loop *loop, const char *address, uint32_t 
         return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "connect: out of memory");
     leat_rc rc = tls ? leat_conn__secure(conn, tls, LEAT_TLS_CLIENT, server_name, reterr) : LEAT_OK;
     if (rc == LEAT_OK)
-        rc = leat_stream_connect(loop, address, skip, tls ? &leat_conn__tls_events : &plain_events, conn,
+        rc = leat_stream_connect(loop, address, skip, tls ? &leat_conn__tls_events : &leat_conn__plain_events, conn,
                                  &conn->stream, reterr);
     if (rc != LEAT_OK) {
         leat_conn__unsecure(conn);
@@ -85,7 +85,7 @@ leat_rc leat_conn_adopt(struct leat_loop *loop, int fd, struct leat_tls *tls, co
         leat_free(conn);
         return rc;
     }
-    rc = leat_stream_adopt(loop, fd, tls ? &leat_conn__tls_events : &plain_events, conn, &conn->stream, reterr);
+    rc = leat_stream_adopt(loop, fd, tls ? &leat_conn__tls_events : &leat_conn__plain_events, conn, &conn->stream, reterr);
     if (rc != LEAT_OK) {
         leat_conn__unsecure(conn);
         leat_free(conn);

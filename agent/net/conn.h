@@ -15,6 +15,12 @@ struct leat_conn;
 leat_rc leat_conn_connect(struct leat_loop *loop, const char *address, uint32_t skip, struct leat_tls *tls,
                           const char *server_name, const struct leat_stream_events *events, void *ctx,
                           struct leat_conn **ret_conn, struct leat_err *reterr) LEAT_MUST_CHECK;
+/* The same through a proxy, http://[user:password@]host:port, which is asked to CONNECT to `target` (host:port; it
+ * resolves the name). How long that may take is the caller's to watch. */
+leat_rc leat_conn_connect_through(struct leat_loop *loop, const char *proxy_url, const char *target,
+                                  struct leat_tls *tls, const char *server_name,
+                                  const struct leat_stream_events *events, void *ctx, struct leat_conn **ret_conn,
+                                  struct leat_err *reterr) LEAT_MUST_CHECK;
 leat_rc leat_conn_adopt(struct leat_loop *loop, int fd, struct leat_tls *tls, const struct leat_stream_events *events,
                         void *ctx, struct leat_conn **ret_conn, struct leat_err *reterr) LEAT_MUST_CHECK;
 leat_rc leat_conn_write(struct leat_conn *conn, struct leat_chain *chain) LEAT_MUST_CHECK; /* takes it, also on failure */

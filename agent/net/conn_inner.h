@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* conn_inner -- what conn.c and conn_tls.c share; private to agent/net. */
+/* conn_inner -- what conn.c, conn_tls.c and conn_tunnel.c share; private to agent/net. */
 #pragma once
 #include "agent/net/conn.h"
 
@@ -13,7 +13,7 @@ struct leat_conn {
     struct leat_conn_tls *tls; /* NULL: plain */
 };
 
-extern const struct leat_stream_events leat_conn__tls_events;
+extern const struct leat_stream_events leat_conn__plain_events, leat_conn__tls_events;
 leat_rc leat_conn__secure(struct leat_conn *conn, struct leat_tls *tls, enum leat_tls_side side,
                           const char *server_name, struct leat_err *reterr) LEAT_MUST_CHECK;
 void leat_conn__unsecure(struct leat_conn *conn); /* no-op on a plain one */

@@ -2,10 +2,8 @@
 #include "agent/net/h2/grpc_client.h"
 
 #include "agent/base/alloc.h"
+#include "agent/loop/resolve.h"
 #include "agent/net/h2/grpc_client_inner.h"
-
-#define BACKOFF_FIRST_NS 200000000ull
-#define BACKOFF_MAX_NS 10000000000ull
 
 /* ---- the end of a call ---- */
 
@@ -48,18 +46,10 @@ static void call_rang(struct leat_timer *timer)
 
 /* ---- connections ---- */
 
-static void need_turn(struct leat_grpc_client *client)
+void leat_grpc__client_need_turn(struct leat_grpc_client *client)
 {
     if (!client->closing)
         leat_loop_defer(client->loop, &client->turn);
-}
-
-static uint32_t count_peers(const struct leat_grpc_client *client, enum leat_grpc__state state)
-{
-    uint32_t n = 0;
-    LEAT_LIST_EACH (link, &client->peers)
-        n += LEAT_CONTAINER(link, struct leat_grpc__peer, link)->state == state;
-    return n;
 }
 
 static struct leat_grpc__peer *pick(struct leat_grpc_client *client)
@@ -69,7 +59,7 @@ static struct leat_grpc__peer *pick(struct leat_grpc_client *client)
     bool past = client->next == NULL;
     for (link = link->next; link != end; link = link->next) {
         struct leat_grpc__peer *peer = LEAT_CONTAINER(link, struct leat_grpc__peer, link);
-        bool fits = peer->state == LEAT_GRPC_OPEN && leat_h2__client_has_room(peer->h2);
+        bool fits = peer->state == LEAT_GRPC_OPEN && !peer->unlisted && leat_h2__client_has_room(peer->h2);
         if (fits && past)
             return peer;
         if (fits && !first)
@@ -77,15 +67,6 @@ static struct leat_grpc__peer *pick(struct leat_grpc_client *client)
         past |= peer == client->next;
     }
     return first;
-}
-
-static void connect_idle(struct leat_grpc_client *client)
-{
-    LEAT_LIST_EACH (link, &client->peers) {
-        struct leat_grpc__peer *peer = LEAT_CONTAINER(link, struct leat_grpc__peer, link);
-        if (peer->state == LEAT_GRPC_IDLE && !client->closing)
-            leat_grpc__peer_connect(peer);
-    }
 }
 
 static void start_waiting(struct leat_grpc_client *client)
@@ -138,45 +119,45 @@ static void take_turn(struct leat_task *task)
     (void)LEAT_RAISE(&err, LEAT_ECANCELED, 0, "given up by the caller");
     fail_list(client, &client->doomed, &err);
     start_waiting(client);
-    if (!leat_list_empty(&client->waiting) && !leat_timer_runs(&client->retry))
-        connect_idle(client);
+    bool spreads = leat_grpc__client_spreads(client) && leat_grpc__client_count(client, LEAT_GRPC_OPEN);
+    if (!client->closing && (spreads || !leat_list_empty(&client->waiting)))
+        leat_grpc__client_connect(client);
 }
 
 static void retry_rang(struct leat_timer *timer)
 {
-    need_turn(timer->ctx);
+    leat_grpc__client_need_turn(timer->ctx);
 }
 
 void leat_grpc__client_opened(struct leat_grpc_client *client)
 {
     client->last = (struct leat_err){0};
-    need_turn(client);
+    leat_grpc__client_need_turn(client);
 }
 
-static void back_off(struct leat_grpc_client *client)
+void leat_grpc__client_no_way(struct leat_grpc_client *client, const struct leat_err *why)
 {
-    struct leat_world *world = leat_loop_world(client->loop);
-    uint64_t backoff = client->backoff_ns ? client->backoff_ns * 8 / 5 : BACKOFF_FIRST_NS;
-    client->backoff_ns = backoff < BACKOFF_MAX_NS ? backoff : BACKOFF_MAX_NS;
-    uint64_t fifth = client->backoff_ns / 5;
-    leat_timer_start(client->loop, &client->retry, client->backoff_ns - fifth + world->random(world) % (2 * fifth));
+    client->last = *why;
+    if (!client->resolving && leat_grpc__client_count(client, LEAT_GRPC_OPEN) == 0 &&
+        leat_grpc__client_count(client, LEAT_GRPC_CONNECTING) == 0)
+        fail_list(client, &client->waiting, why);
 }
 
-void leat_grpc__client_lost(struct leat_grpc_client *client, const struct leat_err *why, bool was_open)
+void leat_grpc__client_lost(struct leat_grpc__peer *peer, const struct leat_err *why, bool was_open)
 {
+    struct leat_grpc_client *client = peer->client;
+    client->stale = true;
     if (client->closing) {
         leat_loop_defer(client->loop, &client->turn);
         return;
     }
+    leat_grpc__client_need_turn(client);
     if (was_open) {
-        client->backoff_ns = 0;
-        need_turn(client);
+        peer->backoff_ns = 0;
         return;
     }
-    client->last = *why;
-    back_off(client);
-    if (count_peers(client, LEAT_GRPC_OPEN) == 0 && count_peers(client, LEAT_GRPC_CONNECTING) == 0)
-        fail_list(client, &client->waiting, why);
+    leat_grpc__back_off(client, &peer->backoff_ns, &peer->retry_at_ns);
+    leat_grpc__client_no_way(client, why);
 }
 
 /* ---- what came of a call ---- */
@@ -184,7 +165,7 @@ void leat_grpc__client_lost(struct leat_grpc_client *client, const struct leat_e
 void leat_grpc__client_finished(void *ctx, struct leat_grpc_out *out, const struct leat_h2_outcome *outcome)
 {
     struct leat_grpc_client *client = ctx;
-    need_turn(client); /* a place is free */
+    leat_grpc__client_need_turn(client); /* a place is free */
     if (outcome->end == LEAT_H2_BROKEN) {
         finish_err(client, out, outcome->err);
         return;
@@ -197,7 +178,6 @@ void leat_grpc__client_finished(void *ctx, struct leat_grpc_out *out, const stru
     }
     struct leat_grpc_status refused = {.code = LEAT_GRPC_UNAVAILABLE,
                                        .message = LEAT_SLICE("refused by the peer, twice")};
-    client->backoff_ns = 0;
     finish(client, out, outcome->end == LEAT_H2_ANSWERED ? &outcome->status : &refused, outcome->response, NULL);
 }
 
@@ -211,7 +191,7 @@ void leat_grpc_client_send(struct leat_grpc_client *client, struct leat_grpc_out
     leat_list_push(&client->waiting, &out->link);
     if (out->timeout_ns)
         leat_timer_start(client->loop, &out->timer, out->timeout_ns);
-    need_turn(client);
+    leat_grpc__client_need_turn(client);
 }
 
 void leat_grpc_client_cancel(struct leat_grpc_client *client, struct leat_grpc_out *out)
@@ -222,7 +202,7 @@ void leat_grpc_client_cancel(struct leat_grpc_client *client, struct leat_grpc_o
         leat_list_remove(&out->link);
     leat_timer_stop(client->loop, &out->timer);
     leat_list_push(&client->doomed, &out->link);
-    need_turn(client);
+    leat_grpc__client_need_turn(client);
 }
 
 /* ---- life ---- */
@@ -276,7 +256,8 @@ leat_rc leat_grpc_client_open(struct leat_loop *loop, const struct leat_grpc_cli
     leat_task_init(&client->turn, take_turn, client);
     client->retry = (struct leat_timer){.fire = retry_rang, .ctx = client};
     leat_rc rc = copy_opts(client, opts);
-    if (rc == LEAT_OK)
+    client->stale = true;
+    if (rc == LEAT_OK && !leat_grpc__client_spreads(client))
         rc = leat_grpc__peer_new(client, opts->address, &peer);
     if (rc != LEAT_OK) {
         opts_done(client);
@@ -294,6 +275,9 @@ void leat_grpc_client_close(struct leat_grpc_client *client)
         return;
     client->closing = true;
     leat_timer_stop(client->loop, &client->retry);
+    if (client->resolving)
+        leat_resolve_cancel(client->resolving);
+    client->resolving = NULL;
     (void)LEAT_RAISE(&err, LEAT_ECANCELED, 0, "the client was closed");
     fail_list(client, &client->doomed, &err);
     fail_list(client, &client->waiting, &err);

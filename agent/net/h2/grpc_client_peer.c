@@ -40,6 +40,7 @@ static void settle(struct leat_grpc__peer *peer)
         return;
     peer->state = LEAT_GRPC_OPEN;
     peer->opened_ns = now_ns(peer);
+    peer->retry_at_ns = 0;
     leat_timer_stop(peer->client->loop, &peer->timer);
     leat_grpc__client_opened(peer->client);
 }
@@ -54,7 +55,7 @@ static void flush(struct leat_task *task)
     leat_h2__pump(h2);
     if (h2->out.bytes && leat_conn_write(peer->conn, &h2->out) != LEAT_OK)
         h2->ended = true;
-    if (h2->ended || (peer->h2->goaway && h2->stream_count == 0)) {
+    if (h2->ended || ((peer->h2->goaway || peer->unlisted) && h2->stream_count == 0)) {
         peer->why = h2->err;
         end_connection(peer, true);
         return;
@@ -149,7 +150,9 @@ static void socket_closed(void *ctx, const struct leat_err *socket)
     peer->opened_ns = 0;
     peer->skip++;
     (void)leat_h2__client_close(h2, &why);
-    leat_grpc__client_lost(client, &why, was_open);
+    leat_grpc__client_lost(peer, &why, was_open);
+    if (peer->unlisted)
+        leat_grpc__peer_free(peer);
 }
 
 static const struct leat_stream_events events = {
@@ -177,6 +180,8 @@ leat_rc leat_grpc__peer_new(struct leat_grpc_client *client, const char *address
 
 void leat_grpc__peer_free(struct leat_grpc__peer *peer)
 {
+    if (peer->client->next == peer)
+        peer->client->next = NULL;
     leat_list_remove(&peer->link);
     leat_free(peer->address);
     leat_free(peer);
@@ -186,11 +191,15 @@ void leat_grpc__peer_connect(struct leat_grpc__peer *peer)
 {
     const struct leat_grpc_client_opts *opts = &peer->client->opts;
     peer->why = (struct leat_err){0};
-    leat_rc rc = leat_conn_connect(peer->client->loop, peer->address, peer->skip, opts->tls, peer->client->server_name,
-                                   &events, peer, &peer->conn, &peer->why);
+    struct leat_loop *loop = peer->client->loop;
+    const char *name = peer->client->server_name;
+    leat_rc rc = opts->proxy ? leat_conn_connect_through(loop, opts->proxy, peer->address, opts->tls, name, &events,
+                                                         peer, &peer->conn, &peer->why)
+                             : leat_conn_connect(loop, peer->address, peer->skip, opts->tls, name, &events, peer,
+                                                 &peer->conn, &peer->why);
     if (rc != LEAT_OK) {
         struct leat_err why = peer->why;
-        leat_grpc__client_lost(peer->client, &why, false);
+        leat_grpc__client_lost(peer, &why, false);
         return;
     }
     peer->state = LEAT_GRPC_CONNECTING;
