@@ -90,8 +90,10 @@ LEAT_TEST(otlp_grpc_checks_its_conf)
 LEAT_TEST_OOM(otlp_grpc_shares_the_bytes)
 {
     struct otlp_grpc_state state = {0};
-    struct leat_batch batch = {.signal = LEAT_TRACES, .item_count = 1, .payload = kit_chain("payload", 7, 3)};
+    struct leat_batch batch = {.signal = LEAT_TRACES, .item_count = 1};
     struct leat_requests out = {0};
+    if (leat_chain_take(&batch.payload, LEAT_SLICE("payload")) != LEAT_OK)
+        return LEAT_ENOMEM;
     EXPECT_OK(otlp_grpc_open(&state, NULL, LEAT_TRACES, leat_world_real(), NULL));
     leat_rc rc = otlp_grpc_encode(&state, &batch, &out, NULL);
     if (rc == LEAT_OK) {

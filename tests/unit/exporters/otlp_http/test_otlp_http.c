@@ -110,8 +110,9 @@ LEAT_TEST(otlp_http_makes_the_address_of_a_signal)
 static leat_rc encode(enum otlp_http_encoding encoding)
 {
     static const char payload[] = "\x0a\x0a\x12\x08\x12\x06\x2a\x04\x0a\x02hi"; /* one record, body "hi" */
-    struct leat_chain chain = kit_chain(payload, sizeof payload - 1, 5);
-    struct leat_batch batch = {.signal = LEAT_LOGS, .item_count = 1, .payload = chain};
+    struct leat_batch batch = {.signal = LEAT_LOGS, .item_count = 1};
+    if (leat_chain_take(&batch.payload, leat_slice_of(payload, sizeof payload - 1)) != LEAT_OK)
+        return LEAT_ENOMEM;
     struct otlp_http_state state = {.url = NULL, .encoding = encoding};
     struct leat_requests out = {0};
     uint64_t copied = leat_copied_bytes();
