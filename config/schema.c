@@ -398,7 +398,7 @@ static void put_default(struct leat_decoder *d, const struct leat_field *field, 
         return;
     struct leat_node scalar = {.text = deflt, .len = (uint32_t)strlen(deflt), .mark = mark};
     struct leat_node *node = &scalar;
-    if (!takes_scalar(field->type) &&
+    if ((!takes_scalar(field->type) || deflt[0] == '"') &&
         leat_yaml_parse(d->yaml, "default", deflt, strlen(deflt), &mark, false, &node) != LEAT_OK)
         return;
     put_field(d, field, node, conf);

@@ -16,7 +16,7 @@ static const struct leat_field batch_fields[] = {
     {"flush_timeout", LEAT_DURATION, B(flush_timeout_ns), "200ms", "send what is there after this time", 0, 1, 3600 * S},
     {"min_size", LEAT_INT, B(min_size), "8192", "send when this much is there", 0, 0, 1e12},
     {"max_size", LEAT_INT, B(max_size), "0", "never send more at once; 0: no limit", 0, 0, 1e12},
-    {.key = "sizer", .type = LEAT_ENUM, .offset = B(sizer), .deflt = "\"\"", .choices = batch_sizers,
+    {.key = "sizer", .type = LEAT_ENUM, .offset = B(sizer), .choices = batch_sizers,
      .doc = "what the sizes count: items or bytes; the queue's sizer when unset"},
     {0}};
 
