@@ -178,9 +178,15 @@ leat_rc leat_listener_open(struct leat_loop *loop, const char *address, void (*a
     return LEAT_OK;
 }
 
-uint16_t leat_listener_port(const struct leat_listener *listener) { return listener->port; }
+uint16_t leat_listener_port(const struct leat_listener *listener)
+{
+    return listener->port;
+}
 
-static void gone(uv_handle_t *handle) { leat_free(handle->data); }
+static void gone(uv_handle_t *handle)
+{
+    leat_free(handle->data);
+}
 
 void leat_listener_close(struct leat_listener *listener)
 {

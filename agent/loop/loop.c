@@ -28,9 +28,18 @@ struct leat_loop {
     uv_idle_t busy; /* active while tasks are left over: poll does not wait */
 };
 
-struct leat_world *leat_loop_world(struct leat_loop *loop) { return loop->world; }
-struct uv_loop_s *leat_loop__uv(struct leat_loop *loop) { return &loop->uv; }
-bool leat_loop_is_simulated(const struct leat_loop *loop) { return loop->simulated; }
+struct leat_world *leat_loop_world(struct leat_loop *loop)
+{
+    return loop->world;
+}
+struct uv_loop_s *leat_loop__uv(struct leat_loop *loop)
+{
+    return &loop->uv;
+}
+bool leat_loop_is_simulated(const struct leat_loop *loop)
+{
+    return loop->simulated;
+}
 
 uint64_t leat_loop_now_ns(struct leat_loop *loop)
 {
@@ -90,7 +99,10 @@ void leat_loop_defer(struct leat_loop *loop, struct leat_task *task)
         leat_list_push(&loop->tasks, &task->link);
 }
 
-void leat_task_cancel(struct leat_task *task) { leat_list_remove(&task->link); }
+void leat_task_cancel(struct leat_task *task)
+{
+    leat_list_remove(&task->link);
+}
 
 static void run_tasks(struct leat_loop *loop)
 {
@@ -163,7 +175,10 @@ static void arm_clock(struct leat_loop *loop)
     loop->armed_ns = due;
 }
 
-static void keep_turning(uv_idle_t *idle) { (void)idle; }
+static void keep_turning(uv_idle_t *idle)
+{
+    (void)idle;
+}
 
 static void before_poll(uv_prepare_t *handle)
 {
@@ -177,9 +192,15 @@ static void before_poll(uv_prepare_t *handle)
     loop->now_known = false;
 }
 
-static void after_poll(uv_check_t *handle) { run_tasks(handle->data); }
+static void after_poll(uv_check_t *handle)
+{
+    run_tasks(handle->data);
+}
 
-static void woken(uv_async_t *handle) { receive(handle->data); }
+static void woken(uv_async_t *handle)
+{
+    receive(handle->data);
+}
 
 /* ---- life ---- */
 

@@ -57,7 +57,10 @@ static void tell_drained(struct leat_task *task)
         stream->events.drained(stream->ctx);
 }
 
-static void finish_later(struct leat_task *task) { leat_stream__finish(task->ctx); }
+static void finish_later(struct leat_task *task)
+{
+    leat_stream__finish(task->ctx);
+}
 
 static void rang(struct leat_timer *timer)
 {
@@ -97,7 +100,10 @@ void leat_stream__finish(struct leat_stream *stream)
     leat_stream__free(stream);
 }
 
-static void handle_closed(uv_handle_t *handle) { leat_stream__finish(handle->data); }
+static void handle_closed(uv_handle_t *handle)
+{
+    leat_stream__finish(handle->data);
+}
 
 void leat_stream__fail(struct leat_stream *stream, const struct leat_err *why)
 {
@@ -231,7 +237,10 @@ void leat_stream_resume(struct leat_stream *stream)
         fail_uv(stream, rc, "read");
 }
 
-void leat_stream_borrow(struct leat_stream *stream) { stream->borrowing = true; }
+void leat_stream_borrow(struct leat_stream *stream)
+{
+    stream->borrowing = true;
+}
 
 /* ---- writing ---- */
 
@@ -330,7 +339,10 @@ void leat_stream__flush(struct leat_stream *stream)
         push_out(stream);
 }
 
-uint64_t leat_stream_unsent(const struct leat_stream *stream) { return stream->out.bytes; }
+uint64_t leat_stream_unsent(const struct leat_stream *stream)
+{
+    return stream->out.bytes;
+}
 
 /* ---- names ---- */
 

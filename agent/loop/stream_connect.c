@@ -10,7 +10,8 @@
 
 #define ATTEMPT_NS 3000000000ull /* one address of several; the last one has what time the caller gives */
 
-/* Lives apart from its stream: a look-up in a helper thread cannot be recalled, and ends after the stream was closed. */
+/* Lives apart from its stream: a look-up in a helper thread cannot be recalled, and ends after the stream was closed.
+ */
 struct leat_connect {
     struct leat_stream *stream; /* NULL: abandoned */
     uv_getaddrinfo_t lookup;
@@ -84,8 +85,7 @@ static void try_next(struct leat_connect *connect)
 
 static void attempt_failed(struct leat_connect *connect, int uv)
 {
-    (void)LEAT_RAISE(&connect->why, uv == UV_ETIMEDOUT ? LEAT_ETIMEOUT : LEAT_ENET, uv, "connect: %s",
-                     uv_strerror(uv));
+    (void)LEAT_RAISE(&connect->why, uv == UV_ETIMEDOUT ? LEAT_ETIMEOUT : LEAT_ENET, uv, "connect: %s", uv_strerror(uv));
     try_next(connect);
 }
 
@@ -255,4 +255,7 @@ leat_rc leat_stream_adopt(struct leat_loop *loop, int fd, const struct leat_stre
     return LEAT_OK;
 }
 
-void leat_socket_drop(int fd) { (void)close(fd); }
+void leat_socket_drop(int fd)
+{
+    (void)close(fd);
+}

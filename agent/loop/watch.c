@@ -17,7 +17,10 @@ static void signalled(uv_signal_t *uv, int signum)
     watch->arrived(watch->ctx, signum);
 }
 
-static void watch_gone(uv_handle_t *handle) { leat_free(handle->data); }
+static void watch_gone(uv_handle_t *handle)
+{
+    leat_free(handle->data);
+}
 
 leat_rc leat_signal_watch_open(struct leat_loop *loop, int signum, void (*arrived)(void *ctx, int signum), void *ctx,
                                struct leat_signal_watch **ret_watch, struct leat_err *reterr)

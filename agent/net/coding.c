@@ -127,8 +127,8 @@ static leat_rc decode(enum leat_coding coding, const struct leat_chain *in, stru
     }
 }
 
-leat_rc leat_decode(enum leat_coding coding, const struct leat_chain *in, uint64_t bytes_max, struct leat_chain *ret_out,
-                    struct leat_err *reterr)
+leat_rc leat_decode(enum leat_coding coding, const struct leat_chain *in, uint64_t bytes_max,
+                    struct leat_chain *ret_out, struct leat_err *reterr)
 {
     struct leat_sink sink = {.bytes_max = bytes_max, .first_bytes = first_block(in->bytes * GROWTH_GUESS)};
     leat_rc rc = finish(&sink, decode(coding, in, &sink), ret_out);

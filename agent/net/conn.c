@@ -85,7 +85,8 @@ leat_rc leat_conn_adopt(struct leat_loop *loop, int fd, struct leat_tls *tls, co
         leat_free(conn);
         return rc;
     }
-    rc = leat_stream_adopt(loop, fd, tls ? &leat_conn__tls_events : &leat_conn__plain_events, conn, &conn->stream, reterr);
+    rc = leat_stream_adopt(loop, fd, tls ? &leat_conn__tls_events : &leat_conn__plain_events, conn, &conn->stream,
+                           reterr);
     if (rc != LEAT_OK) {
         leat_conn__unsecure(conn);
         leat_free(conn);
@@ -136,6 +137,15 @@ void leat_conn_close_flushed(struct leat_conn *conn)
     leat_stream_close_flushed(conn->stream);
 }
 
-const char *leat_conn_peer(const struct leat_conn *conn) { return leat_stream_peer(conn->stream); }
-const char *leat_conn_alpn(const struct leat_conn *conn) { return conn->tls ? leat_conn__tls_alpn(conn) : ""; }
-bool leat_conn_encrypted(const struct leat_conn *conn) { return conn->tls != NULL; }
+const char *leat_conn_peer(const struct leat_conn *conn)
+{
+    return leat_stream_peer(conn->stream);
+}
+const char *leat_conn_alpn(const struct leat_conn *conn)
+{
+    return conn->tls ? leat_conn__tls_alpn(conn) : "";
+}
+bool leat_conn_encrypted(const struct leat_conn *conn)
+{
+    return conn->tls != NULL;
+}

@@ -122,7 +122,10 @@ static void fail_ssl(struct leat_conn *conn)
     fail(conn, LEAT_ETLS, verdict == X509_V_OK ? reason : X509_verify_cert_error_string(verdict));
 }
 
-static void too_late(struct leat_timer *timer) { fail(timer->ctx, LEAT_ETIMEOUT, "not done in time"); }
+static void too_late(struct leat_timer *timer)
+{
+    fail(timer->ctx, LEAT_ETIMEOUT, "not done in time");
+}
 
 /* ---- writing ---- */
 
@@ -163,7 +166,10 @@ leat_rc leat_conn__tls_write(struct leat_conn *conn, struct leat_chain *chain)
     return tls->failed ? LEAT_ETLS : LEAT_OK;
 }
 
-uint64_t leat_conn__tls_waiting(const struct leat_conn *conn) { return conn->tls->waiting.bytes; }
+uint64_t leat_conn__tls_waiting(const struct leat_conn *conn)
+{
+    return conn->tls->waiting.bytes;
+}
 
 /* ---- reading ---- */
 
@@ -220,8 +226,7 @@ static void decrypt(struct leat_conn *conn)
         ERR_clear_error();
         more = fill_room(conn, &room, &used);
         if (used)
-            conn->events.bytes(conn->ctx,
-                               (struct leat_slice){room.at, used, leat_pool_read_take(pool, &room, used)});
+            conn->events.bytes(conn->ctx, (struct leat_slice){room.at, used, leat_pool_read_take(pool, &room, used)});
     }
     if (!tls->failed)
         flush(conn); /* what OpenSSL answers by itself: key updates, close_notify */
@@ -436,5 +441,7 @@ const char *leat_conn__tls_alpn(const struct leat_conn *conn)
     const unsigned char *name;
     unsigned len;
     SSL_get0_alpn_selected(conn->tls->ssl, &name, &len);
-    return len == 2 && memcmp(name, "h2", 2) == 0 ? "h2" : len == 8 && memcmp(name, "http/1.1", 8) == 0 ? "http/1.1" : "";
+    return len == 2 && memcmp(name, "h2", 2) == 0         ? "h2"
+           : len == 8 && memcmp(name, "http/1.1", 8) == 0 ? "http/1.1"
+                                                          : "";
 }

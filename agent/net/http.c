@@ -10,5 +10,5 @@ struct leat_slice leat_headers_get(struct leat_headers headers, const char *name
     return (struct leat_slice){0};
 }
 
-const char *const leat_coding_names[] = {"none",            "gzip", "zstd",    "snappy",
-                                         "x-snappy-framed", "zlib", "deflate", "lz4",    NULL};
+const char *const leat_coding_names[] = {"none", "gzip",    "zstd", "snappy", "x-snappy-framed",
+                                         "zlib", "deflate", "lz4",  NULL};

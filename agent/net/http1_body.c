@@ -37,7 +37,10 @@ static bool take_size_char(struct leat_http1_body *body, uint8_t c)
     return body->digits > 0 && (c == ';' || c == '\r');
 }
 
-static bool is_text(uint8_t c) { return c == '\t' || (c >= ' ' && c != 0x7f); }
+static bool is_text(uint8_t c)
+{
+    return c == '\t' || (c >= ' ' && c != 0x7f);
+}
 
 static bool take_trailer_char(struct leat_http1_body *body, uint8_t c)
 {

@@ -74,7 +74,10 @@ static void pump(struct leat_task *task)
     }
 }
 
-void leat_http1__client_pump(struct leat_http1_client *client) { leat_loop_defer(client->loop, &client->pump); }
+void leat_http1__client_pump(struct leat_http1_client *client)
+{
+    leat_loop_defer(client->loop, &client->pump);
+}
 
 /* ---- public ---- */
 
@@ -82,13 +85,17 @@ void leat_http1__client_pump(struct leat_http1_client *client) { leat_loop_defer
 static leat_rc keep_text(struct leat_http1_client *client, const struct leat_http1_client_opts *opts)
 {
     size_t address = strlen(opts->address) + 1, host = strlen(opts->host) + 1;
-    client->text = leat_alloc(address + host);
+    size_t proxy = opts->proxy ? strlen(opts->proxy) + 1 : 0;
+    client->text = leat_alloc(address + host + proxy);
     if (!client->text)
         return LEAT_ENOMEM;
     memcpy(client->text, opts->address, address);
     memcpy(client->text + address, opts->host, host);
+    if (proxy)
+        memcpy(client->text + address + host, opts->proxy, proxy);
     client->opts.address = client->text;
     client->opts.host = client->text + address;
+    client->opts.proxy = proxy ? client->text + address + host : NULL;
     return LEAT_OK;
 }
 

@@ -80,7 +80,10 @@ static uint8_t *put(uint8_t *to, const void *at, size_t len)
     return to + len;
 }
 
-static uint8_t *put_text(uint8_t *to, const char *text) { return put(to, text, strlen(text)); }
+static uint8_t *put_text(uint8_t *to, const char *text)
+{
+    return put(to, text, strlen(text));
+}
 
 static uint32_t write_head(const struct leat_http1_client *client, const struct leat_http1_call *call, uint8_t *to)
 {
@@ -324,9 +327,10 @@ static void bytes(void *ctx, struct leat_slice slice)
         conn->answered = true;
         leat_rc rc = feed(conn, &left);
         if (rc != LEAT_OK)
-            fail_text(conn, rc, rc == LEAT_EPARSE   ? "malformed answer"
-                                : rc == LEAT_ELIMIT ? "answer head too large"
-                                                    : "answer: out of memory");
+            fail_text(conn, rc,
+                      rc == LEAT_EPARSE   ? "malformed answer"
+                      : rc == LEAT_ELIMIT ? "answer head too large"
+                                          : "answer: out of memory");
     }
     leat_mem_unref(slice.mem);
 }
@@ -408,8 +412,11 @@ leat_rc leat_http1__client_conn_open(struct leat_http1_client *client, struct le
         return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "connect: out of memory");
     conn->client = client;
     conn->timer = (struct leat_timer){.fire = time_up, .ctx = conn};
-    leat_rc rc = leat_conn_connect(client->loop, client->opts.address, client->skip, client->opts.tls,
-                                   client->opts.host, &events, conn, &conn->conn, reterr);
+    const struct leat_http1_client_opts *opts = &client->opts;
+    leat_rc rc = opts->proxy ? leat_conn_connect_through(client->loop, opts->proxy, opts->address, opts->tls,
+                                                         opts->host, &events, conn, &conn->conn, reterr)
+                             : leat_conn_connect(client->loop, opts->address, client->skip, opts->tls, opts->host,
+                                                 &events, conn, &conn->conn, reterr);
     if (rc != LEAT_OK) {
         leat_free(conn);
         return rc;

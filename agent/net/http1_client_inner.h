@@ -12,8 +12,8 @@
 struct leat_http1_client {
     struct leat_loop *loop;
     struct leat_http1_client_opts opts;
-    char *text; /* what the options point into */
-    struct leat_list idle, busy; /* connections; idle: used longest ago first */
+    char *text;                          /* what the options point into */
+    struct leat_list idle, busy;         /* connections; idle: used longest ago first */
     struct leat_list waiting, cancelled; /* calls */
     uint32_t conn_count, idle_count;
     uint32_t skip; /* which of several addresses the next connection begins with */

@@ -143,11 +143,12 @@ static uint8_t *put(uint8_t *to, const void *at, uint32_t len)
 static uint32_t write_head(struct leat_http1_exchange *exchange, int status, struct leat_headers headers,
                            uint64_t body_bytes, uint8_t *to)
 {
-    const char *fate = exchange->last ? "Connection: close\r\n"
-                       : exchange->head.minor == 0 ? "Connection: keep-alive\r\n" : "";
+    const char *fate = exchange->last              ? "Connection: close\r\n"
+                       : exchange->head.minor == 0 ? "Connection: keep-alive\r\n"
+                                                   : "";
     int n = status == 204 ? snprintf((char *)to, REPLY_HEAD_FIXED, "HTTP/1.1 204 No Content\r\n%s", fate)
-                          : snprintf((char *)to, REPLY_HEAD_FIXED, "HTTP/1.1 %d %s\r\nContent-Length: %llu\r\n%s", status,
-                                     leat_http1__reason(status), (unsigned long long)body_bytes, fate);
+                          : snprintf((char *)to, REPLY_HEAD_FIXED, "HTTP/1.1 %d %s\r\nContent-Length: %llu\r\n%s",
+                                     status, leat_http1__reason(status), (unsigned long long)body_bytes, fate);
     uint8_t *end = to + n;
     for (uint32_t i = 0; i < headers.count; i++) {
         const struct leat_header *h = &headers.at[i];
@@ -242,13 +243,19 @@ void leat_http1__conn_say_continue(struct leat_http1_exchange *exchange)
         leat_http1__conn_kill(exchange);
 }
 
-void leat_http1_exchange_set(struct leat_http1_exchange *exchange, void *own) { exchange->own = own; }
+void leat_http1_exchange_set(struct leat_http1_exchange *exchange, void *own)
+{
+    exchange->own = own;
+}
 const struct leat_http1_request *leat_http1_exchange_request(const struct leat_http1_exchange *exchange)
 {
     return &exchange->request;
 }
 
-void *leat_http1_exchange_get(const struct leat_http1_exchange *exchange) { return exchange->own; }
+void *leat_http1_exchange_get(const struct leat_http1_exchange *exchange)
+{
+    return exchange->own;
+}
 
 /* ---- the connection's events ---- */
 
@@ -337,4 +344,7 @@ void leat_http1__conn_drain(struct leat_http1_exchange *exchange)
     exchange->last = true;
 }
 
-void leat_http1__conn_abort(struct leat_http1_exchange *exchange) { leat_http1__conn_kill(exchange); }
+void leat_http1__conn_abort(struct leat_http1_exchange *exchange)
+{
+    leat_http1__conn_kill(exchange);
+}

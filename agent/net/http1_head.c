@@ -8,15 +8,13 @@ enum { TOKEN = 1, VALUE = 2, TARGET = 4, HOST = 8 };
 #define TVH (TOKEN | VALUE | TARGET | HOST)
 #define VT (VALUE | TARGET)
 static const uint8_t kinds[256] = {
-    ['\t'] = VALUE,         [' '] = VALUE,          ['!'] = TVH,           ['"'] = VALUE,
-    ['#'] = TOKEN | VALUE,  ['$' ... '\''] = TVH,   ['('] = VT | HOST,     [')'] = VT | HOST,
-    ['*'] = TVH,            ['+'] = TVH,            [','] = VT,            ['-'] = TVH,
-    ['.'] = TVH,            ['/'] = VT,             ['0' ... '9'] = TVH,   [':'] = VT | HOST,
-    [';'] = VT | HOST,      ['<'] = VALUE,          ['='] = VT | HOST,     ['>'] = VALUE,
-    ['?'] = VT,             ['@'] = VT,             ['A' ... 'Z'] = TVH,   ['['] = VT | HOST,
-    ['\\'] = VALUE,         [']'] = VT | HOST,      ['^'] = TOKEN | VT,    ['_'] = TVH,
-    ['`'] = TOKEN | VT,     ['a' ... 'z'] = TVH,    ['{'] = VT,            ['|'] = TOKEN | VT,
-    ['}'] = VT,             ['~'] = TVH,            [0x80 ... 0xff] = VALUE,
+    ['\t'] = VALUE,       [' '] = VALUE,      ['!'] = TVH,         ['"'] = VALUE,      ['#'] = TOKEN | VALUE,
+    ['$' ... '\''] = TVH, ['('] = VT | HOST,  [')'] = VT | HOST,   ['*'] = TVH,        ['+'] = TVH,
+    [','] = VT,           ['-'] = TVH,        ['.'] = TVH,         ['/'] = VT,         ['0' ... '9'] = TVH,
+    [':'] = VT | HOST,    [';'] = VT | HOST,  ['<'] = VALUE,       ['='] = VT | HOST,  ['>'] = VALUE,
+    ['?'] = VT,           ['@'] = VT,         ['A' ... 'Z'] = TVH, ['['] = VT | HOST,  ['\\'] = VALUE,
+    [']'] = VT | HOST,    ['^'] = TOKEN | VT, ['_'] = TVH,         ['`'] = TOKEN | VT, ['a' ... 'z'] = TVH,
+    ['{'] = VT,           ['|'] = TOKEN | VT, ['}'] = VT,          ['~'] = TVH,        [0x80 ... 0xff] = VALUE,
 };
 
 static uint32_t span(const uint8_t *at, uint32_t len, uint8_t kind)
@@ -27,8 +25,14 @@ static uint32_t span(const uint8_t *at, uint32_t len, uint8_t kind)
     return n;
 }
 
-bool leat_http1__is_token(struct leat_slice s) { return s.len && span(s.at, s.len, TOKEN) == s.len; }
-bool leat_http1__is_value(struct leat_slice s) { return span(s.at, s.len, VALUE) == s.len; }
+bool leat_http1__is_token(struct leat_slice s)
+{
+    return s.len && span(s.at, s.len, TOKEN) == s.len;
+}
+bool leat_http1__is_value(struct leat_slice s)
+{
+    return span(s.at, s.len, VALUE) == s.len;
+}
 
 enum leat_http1_found leat_http1__scan(const uint8_t *text, uint32_t len, struct leat_http1_scan *scan)
 {
@@ -51,7 +55,10 @@ enum leat_http1_found leat_http1__scan(const uint8_t *text, uint32_t len, struct
 
 /* ---- what headers mean for framing ---- */
 
-static bool is(struct leat_slice s, const char *lower) { return leat_slice_ieq(s, leat_slice_str(lower)); }
+static bool is(struct leat_slice s, const char *lower)
+{
+    return leat_slice_ieq(s, leat_slice_str(lower));
+}
 
 static struct leat_slice trim(struct leat_slice s)
 {
@@ -193,7 +200,8 @@ static bool is_target(const struct leat_http1_head *head)
         return true;
     if (leat_slice_is(t, "*"))
         return leat_slice_is(head->method, "OPTIONS");
-    return (t.len > 7 && is(leat_slice_of(t.at, 7), "http://")) || (t.len > 8 && is(leat_slice_of(t.at, 8), "https://"));
+    return (t.len > 7 && is(leat_slice_of(t.at, 7), "http://")) ||
+           (t.len > 8 && is(leat_slice_of(t.at, 8), "https://"));
 }
 
 static int parse_request_line(struct leat_slice line, struct leat_http1_head *head)
@@ -275,19 +283,32 @@ const char *leat_http1__reason(int status)
         int status;
         const char *text;
     } reasons[] = {
-        {100, "Continue"},          {200, "OK"},
-        {202, "Accepted"},          {204, "No Content"},
-        {301, "Moved Permanently"}, {302, "Found"},
-        {304, "Not Modified"},      {400, "Bad Request"},
-        {401, "Unauthorized"},      {403, "Forbidden"},
-        {404, "Not Found"},         {405, "Method Not Allowed"},
-        {408, "Request Timeout"},   {411, "Length Required"},
-        {413, "Content Too Large"}, {414, "URI Too Long"},
-        {415, "Unsupported Media Type"}, {417, "Expectation Failed"},
-        {429, "Too Many Requests"}, {431, "Request Header Fields Too Large"},
-        {500, "Internal Server Error"}, {501, "Not Implemented"},
-        {502, "Bad Gateway"},       {503, "Service Unavailable"},
-        {504, "Gateway Timeout"},   {505, "HTTP Version Not Supported"},
+        {100, "Continue"},
+        {200, "OK"},
+        {202, "Accepted"},
+        {204, "No Content"},
+        {301, "Moved Permanently"},
+        {302, "Found"},
+        {304, "Not Modified"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {408, "Request Timeout"},
+        {411, "Length Required"},
+        {413, "Content Too Large"},
+        {414, "URI Too Long"},
+        {415, "Unsupported Media Type"},
+        {417, "Expectation Failed"},
+        {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {502, "Bad Gateway"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
+        {505, "HTTP Version Not Supported"},
     };
     for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
         if (reasons[i].status == status)

@@ -80,7 +80,7 @@ void leat_http1_server_drain(struct leat_http1_server *server, void (*drained)(v
     server->draining = true;
     server->drained = drained;
     server->drained_ctx = ctx;
-    LEAT_LIST_EACH(link, &server->conns)
+    LEAT_LIST_EACH (link, &server->conns)
         leat_http1__conn_drain(LEAT_CONTAINER(link, struct leat_http1_exchange, link));
     if (leat_list_empty(&server->conns))
         leat_loop_defer(server->loop, &server->ended);
@@ -91,7 +91,7 @@ void leat_http1_server_close(struct leat_http1_server *server)
     if (!server || server->closing)
         return;
     server->closing = true;
-    LEAT_LIST_EACH(link, &server->conns)
+    LEAT_LIST_EACH (link, &server->conns)
         leat_http1__conn_abort(LEAT_CONTAINER(link, struct leat_http1_exchange, link));
     if (leat_list_empty(&server->conns))
         leat_loop_defer(server->loop, &server->ended);

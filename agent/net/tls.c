@@ -184,9 +184,18 @@ SSL_CTX *leat_tls__context(struct leat_tls *tls)
     return context;
 }
 
-enum leat_tls_side leat_tls__side(const struct leat_tls *tls) { return tls->side; }
-const char *leat_tls__name_override(const struct leat_tls *tls) { return tls->conf.server_name_override; }
-bool leat_tls__verifies(const struct leat_tls *tls) { return !tls->conf.insecure_skip_verify; }
+enum leat_tls_side leat_tls__side(const struct leat_tls *tls)
+{
+    return tls->side;
+}
+const char *leat_tls__name_override(const struct leat_tls *tls)
+{
+    return tls->conf.server_name_override;
+}
+bool leat_tls__verifies(const struct leat_tls *tls)
+{
+    return !tls->conf.insecure_skip_verify;
+}
 
 const char *leat_tls__reason(void)
 {

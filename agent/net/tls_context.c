@@ -250,7 +250,8 @@ leat_rc leat_tls__context_new(enum leat_tls_side side, const struct leat_tls_con
     if (rc == LEAT_OK)
         rc = set_own(context, conf, reterr);
     if (rc == LEAT_OK)
-        rc = side == LEAT_TLS_SERVER ? set_server_trust(context, conf, reterr) : set_client_trust(context, conf, reterr);
+        rc =
+            side == LEAT_TLS_SERVER ? set_server_trust(context, conf, reterr) : set_client_trust(context, conf, reterr);
     if (rc == LEAT_OK)
         rc = set_alpn(context, side, alpn, reterr);
     if (rc != LEAT_OK) {

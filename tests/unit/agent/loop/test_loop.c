@@ -144,7 +144,10 @@ LEAT_TEST(loop_handoff_is_fifo_per_sender)
     leat_loop_close(target);
 }
 
-static void note_ring(struct leat_timer *timer) { *(bool *)timer->ctx = true; }
+static void note_ring(struct leat_timer *timer)
+{
+    *(bool *)timer->ctx = true;
+}
 
 /* Guarantees: a real timer rings about when it should, and the loop then has nothing left. */
 LEAT_TEST(loop_real_timer_rings)
@@ -173,8 +176,14 @@ struct end {
 };
 static struct end server, client;
 
-static void on_opened(void *ctx) { ((struct end *)ctx)->opened = true; }
-static void on_drained(void *ctx) { ((struct end *)ctx)->drained = true; }
+static void on_opened(void *ctx)
+{
+    ((struct end *)ctx)->opened = true;
+}
+static void on_drained(void *ctx)
+{
+    ((struct end *)ctx)->drained = true;
+}
 static void on_bytes(void *ctx, struct leat_slice bytes)
 {
     ((struct end *)ctx)->bytes += bytes.len;

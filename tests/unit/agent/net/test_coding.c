@@ -5,8 +5,9 @@
 #include "agent/net/coding.h"
 #include "tests/kit/kit.h"
 
-static const enum leat_coding all[] = {LEAT_CODING_GZIP, LEAT_CODING_ZSTD, LEAT_CODING_SNAPPY, LEAT_CODING_SNAPPY_FRAMED,
-                                       LEAT_CODING_ZLIB, LEAT_CODING_DEFLATE, LEAT_CODING_LZ4};
+static const enum leat_coding all[] = {
+    LEAT_CODING_GZIP, LEAT_CODING_ZSTD,    LEAT_CODING_SNAPPY, LEAT_CODING_SNAPPY_FRAMED,
+    LEAT_CODING_ZLIB, LEAT_CODING_DEFLATE, LEAT_CODING_LZ4};
 #define ALL_COUNT (sizeof all / sizeof *all)
 
 static char text[300000]; /* words and noise, so that both literals and copies occur */

@@ -87,7 +87,10 @@ struct bed {
     struct identity ca, own, guest;
 };
 
-static void on_opened(void *ctx) { ((struct end *)ctx)->opened = true; }
+static void on_opened(void *ctx)
+{
+    ((struct end *)ctx)->opened = true;
+}
 
 static void on_bytes(void *ctx, struct leat_slice bytes)
 {
@@ -240,8 +243,8 @@ LEAT_TEST(tls_names_can_be_overridden_or_ignored)
     for (int skip = 0; skip < 2; skip++) {
         struct bed bed;
         bed_open(&bed);
-        struct leat_tls_conf server = {.cert_file = bed.own.cert_file, .key_file = bed.own.key_file,
-                                       .min_version = "1.2", .max_version = "1.2"};
+        struct leat_tls_conf server = {
+            .cert_file = bed.own.cert_file, .key_file = bed.own.key_file, .min_version = "1.2", .max_version = "1.2"};
         struct leat_tls_conf client = {.insecure_skip_verify = skip};
         if (!skip) {
             client.ca_file = bed.ca.cert_file;
@@ -259,8 +262,8 @@ LEAT_TEST(tls_mutual)
     for (int with = 0; with < 2; with++) {
         struct bed bed;
         bed_open(&bed);
-        struct leat_tls_conf server = {.cert_file = bed.own.cert_file, .key_file = bed.own.key_file,
-                                       .client_ca_file = bed.ca.cert_file};
+        struct leat_tls_conf server = {
+            .cert_file = bed.own.cert_file, .key_file = bed.own.key_file, .client_ca_file = bed.ca.cert_file};
         struct leat_tls_conf client = {.ca_file = bed.ca.cert_file};
         if (with) {
             client.cert_file = bed.guest.cert_file;
@@ -337,7 +340,8 @@ static void copy_file(const char *from, const char *to)
 LEAT_TEST(tls_reloads_changed_pairs)
 {
     struct identity ca = make_identity("ca", NULL), a = make_identity("a", &ca), b = make_identity("b", &ca);
-    struct leat_tls_conf conf = {.cert_file = a.cert_file, .key_file = a.key_file, .reload_interval_ns = (int64_t)SECOND};
+    struct leat_tls_conf conf = {
+        .cert_file = a.cert_file, .key_file = a.key_file, .reload_interval_ns = (int64_t)SECOND};
     struct leat_tls *tls;
     EXPECT_OK(leat_tls_open(LEAT_TLS_SERVER, &conf, NULL, &tls, NULL));
     uint64_t good = leat_counters[LEAT_COUNT_TLS_RELOADS], bad = leat_counters[LEAT_COUNT_TLS_RELOADS_BAD];

@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -80,9 +81,14 @@ static void on_accepted(void *ctx, int fd)
 
 static struct leat_http1_limits default_limits(void)
 {
-    return (struct leat_http1_limits){.body_bytes_max = 1048576, .head_bytes_max = 16384, .header_count_max = 100,
-                                      .connections_max = 4000, .head_ns_max = 5 * SECOND, .idle_ns_max = 5 * SECOND,
-                                      .write_ns_max = 5 * SECOND, .keep_alive = true};
+    return (struct leat_http1_limits){.body_bytes_max = 1048576,
+                                      .head_bytes_max = 16384,
+                                      .header_count_max = 100,
+                                      .connections_max = 4000,
+                                      .head_ns_max = 5 * SECOND,
+                                      .idle_ns_max = 5 * SECOND,
+                                      .write_ns_max = 5 * SECOND,
+                                      .keep_alive = true};
 }
 
 static leat_rc bed_open(struct bed *bed, const struct leat_http1_limits *limits)
@@ -97,9 +103,13 @@ static leat_rc bed_open(struct bed *bed, const struct leat_http1_limits *limits)
     if (rc != LEAT_OK)
         return rc;
     (void)snprintf(bed->address, sizeof bed->address, "127.0.0.1:%u", leat_listener_port(bed->listener));
-    struct leat_http1_client_opts opts = {.address = bed->address, .host = bed->address, .connections_max = 2,
-                                          .idle_connections_max = 2, .idle_ns_max = 5 * SECOND,
-                                          .connect_ns_max = 5 * SECOND, .keep_alive = true};
+    struct leat_http1_client_opts opts = {.address = bed->address,
+                                          .host = bed->address,
+                                          .connections_max = 2,
+                                          .idle_connections_max = 2,
+                                          .idle_ns_max = 5 * SECOND,
+                                          .connect_ns_max = 5 * SECOND,
+                                          .keep_alive = true};
     return leat_http1_client_open(bed->loop, &opts, &bed->client, NULL);
 }
 
@@ -139,8 +149,12 @@ static void on_done(struct leat_http1_call *call, const struct leat_http1_respon
 static void shoot(struct bed *bed, struct shot *shot, const char *method, const char *target,
                   const struct leat_chain *body)
 {
-    *shot = (struct shot){.call = {.method = method, .target = leat_slice_str(target), .body = body,
-                                   .timeout_ns = 5 * SECOND, .done = on_done, .ctx = shot}};
+    *shot = (struct shot){.call = {.method = method,
+                                   .target = leat_slice_str(target),
+                                   .body = body,
+                                   .timeout_ns = 5 * SECOND,
+                                   .done = on_done,
+                                   .ctx = shot}};
     leat_http1_client_send(bed->client, &shot->call);
 }
 
@@ -180,7 +194,8 @@ LEAT_TEST(http1_posts_over_one_kept_connection)
 static int raw_connect(struct bed *bed)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(leat_listener_port(bed->listener)),
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port = htons(leat_listener_port(bed->listener)),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     EXPECT(fd >= 0);
     EXPECT_EQ(connect(fd, (const struct sockaddr *)&at, sizeof at), 0);
@@ -189,7 +204,10 @@ static int raw_connect(struct bed *bed)
     return fd;
 }
 
-static void raw_send(int fd, const char *text) { EXPECT_EQ(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text)); }
+static void raw_send(int fd, const char *text)
+{
+    EXPECT_EQ(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
 
 static void turn(struct bed *bed, int ms)
 {
@@ -414,7 +432,10 @@ LEAT_TEST(http1_tells_the_handler_that_the_client_left)
     bed_close(&bed);
 }
 
-static void on_drained(void *ctx) { ((struct bed *)ctx)->drained = true; }
+static void on_drained(void *ctx)
+{
+    ((struct bed *)ctx)->drained = true;
+}
 
 /* Scenario:   drain with one idle connection and one request in the handler's hands.
  * Guarantees: the idle one closes at once, the busy one after its answer, then drained. */
@@ -460,12 +481,16 @@ LEAT_TEST(http1_connection_limit)
     bed_close(&bed);
 }
 
-/* Scenario:   400 connections, each after one request, and 400 with half a head.
+/* Scenario:   1,000 connections, each after one request, and 1,000 with half a head.
  * Guarantees: none of them holds a page. */
 LEAT_TEST(http1_idle_connections_hold_no_page)
 {
-    enum { COUNT = 400 };
+    enum { COUNT = 1000 };
+    struct rlimit files;
     struct bed bed;
+    EXPECT_EQ(getrlimit(RLIMIT_NOFILE, &files), 0);
+    files.rlim_cur = files.rlim_max;
+    EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &files), 0);
     struct leat_http1_limits limits = default_limits();
     EXPECT_OK(bed_open(&bed, &limits));
     static int fds[2 * COUNT];
@@ -492,8 +517,9 @@ LEAT_TEST(http1_client_calls_always_end)
     struct leat_http1_limits limits = default_limits();
     EXPECT_OK(bed_open(&bed, &limits));
     struct shot late, given_up, closed, waiting;
-    late = (struct shot){.call = {.method = "GET", .target = LEAT_SLICE("/hold"), .timeout_ns = SECOND / 50,
-                                  .done = on_done, .ctx = &late}};
+    late = (struct shot){
+        .call = {
+            .method = "GET", .target = LEAT_SLICE("/hold"), .timeout_ns = SECOND / 50, .done = on_done, .ctx = &late}};
     leat_http1_client_send(bed.client, &late.call);
     wait_for(&bed, &late.done);
     EXPECT_EQ(late.rc, LEAT_ETIMEOUT);

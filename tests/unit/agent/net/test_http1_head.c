@@ -49,7 +49,9 @@ static const struct shape shapes[] = {
     {"POST / HTTP/1.1\r\n" H "Transfer-Encoding: gzip, chunked\r\n\r\n", 501},
     {"POST / HTTP/1.1\r\n" H "Transfer-Encoding: xchunked\r\n\r\n", 501},
     {"POST / HTTP/1.1\r\n" H "Transfer-Encoding: identity\r\n\r\n", 501},
-    {"POST / HTTP/1.1\r\n" H "Transfer-Encoding: \x0b" "chunked\r\n\r\n", 400},
+    {"POST / HTTP/1.1\r\n" H "Transfer-Encoding: \x0b"
+     "chunked\r\n\r\n",
+     400},
     {"POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
     {"POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n", 400},
     {"POST / HTTP/1.0\r\n" H "Transfer-Encoding: chunked\r\n\r\n", 400},
@@ -149,8 +151,8 @@ LEAT_TEST(head_agrees_with_http_parser)
             continue;
         struct seen theirs = {0}, ours = {0};
         http_parser parser = {.data = &theirs};
-        http_parser_settings settings = {.on_url = note, .on_header_field = note, .on_header_value = note,
-                                         .on_headers_complete = stop_at_body};
+        http_parser_settings settings = {
+            .on_url = note, .on_header_field = note, .on_header_value = note, .on_headers_complete = stop_at_body};
         http_parser_init(&parser, HTTP_REQUEST);
         size_t len = strlen(shapes[i].text);
         EXPECT_EQ(http_parser_execute(&parser, &settings, shapes[i].text, len), len);
@@ -261,15 +263,20 @@ LEAT_TEST(body_bounds_what_is_not_data)
 LEAT_TEST(head_of_responses)
 {
     static const struct shape table[] = {
-        {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", 200}, {"HTTP/1.0 429\r\n\r\n", 429},
-        {"HTTP/1.1 503 \r\n\r\n", 503},                        {"HTTP/1.1 20 OK\r\n\r\n", 0},
-        {"HTTP/1.1 2000\r\n\r\n", 0},                          {"HTTP/2 200\r\n\r\n", 0},
-        {"ICY 200 OK\r\n\r\n", 0},                             {"HTTP/1.1 200 OK\r\n X: y\r\n\r\n", 0},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", 200},
+        {"HTTP/1.0 429\r\n\r\n", 429},
+        {"HTTP/1.1 503 \r\n\r\n", 503},
+        {"HTTP/1.1 20 OK\r\n\r\n", 0},
+        {"HTTP/1.1 2000\r\n\r\n", 0},
+        {"HTTP/2 200\r\n\r\n", 0},
+        {"ICY 200 OK\r\n\r\n", 0},
+        {"HTTP/1.1 200 OK\r\n X: y\r\n\r\n", 0},
         {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 0},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct leat_http1_head head = {0};
-        bool ok = leat_http1__parse_response((const uint8_t *)table[i].text, (uint32_t)strlen(table[i].text), room, &head);
+        bool ok =
+            leat_http1__parse_response((const uint8_t *)table[i].text, (uint32_t)strlen(table[i].text), room, &head);
         EXPECT_EQ(ok ? head.status : 0, table[i].status);
     }
 }
