@@ -29,11 +29,12 @@ static unsigned days_in(unsigned year, unsigned month)
 static bool date_time(const char *at, int64_t *ret_seconds)
 {
     unsigned century, years, month, day, hour, minute, second;
-    bool digits = two(at, &century) & two(at + 2, &years) & two(at + 5, &month) & two(at + 8, &day) &
-                  two(at + 11, &hour) & two(at + 14, &minute) & two(at + 17, &second);
-    bool marks = (at[4] == '-') & (at[7] == '-') & ((at[10] | 0x20) == 't') & (at[13] == ':') & (at[16] == ':');
+    if (!two(at, &century) || !two(at + 2, &years) || !two(at + 5, &month) || !two(at + 8, &day) ||
+        !two(at + 11, &hour) || !two(at + 14, &minute) || !two(at + 17, &second))
+        return false;
+    bool marks = (at[4] == '-') && (at[7] == '-') && ((at[10] | 0x20) == 't') && (at[13] == ':') && (at[16] == ':');
     unsigned year = century * 100 + years;
-    if (!digits || !marks || month - 1 > 11 || hour > 23 || minute > 59 || second > 60 || day == 0 ||
+    if (!marks || month - 1 > 11 || hour > 23 || minute > 59 || second > 60 || day == 0 ||
         day > days_in(year, month))
         return false;
     *ret_seconds = days_of(year, month, day) * 86400 + (int64_t)(hour * 3600 + minute * 60 + second);

@@ -158,7 +158,7 @@ static inline int pb_next(struct pb_flat *reader, struct pb_field *ret_field)
 
 static inline struct pb_flat pb_flat_of(const void *at, uint32_t len)
 {
-    return (struct pb_flat){(const uint8_t *)at, (const uint8_t *)at + len};
+    return (struct pb_flat){at, len ? (const uint8_t *)at + len : at};
 }
 static inline struct pb_flat pb_sub(const struct pb_field *field)
 {

@@ -55,8 +55,8 @@ static inline void random_text(struct otlp_random *r, struct pb_buf *out, uint32
         "GET /a?b=\"c\"\\\n",
         "h\xc3\xa9llo \xe2\x82\xac \xf0\x9f\x90\x9f",
         "x",
-        "a longer text that does not fit sixteen bytes, nor thirty-two, nor sixty-four; "
-        "it needs a length of two bytes and so crosses more cuts than the others do"};
+        ("a longer text that does not fit sixteen bytes, nor thirty-two, nor sixty-four; "
+        "it needs a length of two bytes and so crosses more cuts than the others do")};
     const char *word = words[random_below(r, utf8 ? 6 : 3)];
     pb_buf_bytes(out, tag, word, (uint32_t)strlen(word));
 }
