@@ -15,7 +15,7 @@ const char *json__special_scalar(const char *at, const char *end)
 
 void json_begin(struct json_reader *r, const void *at, size_t len, uint32_t depth_max)
 {
-    r->begin = r->at = at;
+    r->begin = r->at = at ? at : ""; /* an empty chain has no bytes to point at */
     r->end = r->begin + len;
     r->why = NULL;
     r->depth = 0;
