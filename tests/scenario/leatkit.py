@@ -81,15 +81,18 @@ class Agent:
                    if n in (name, name + '_total') and all(dict(own).get(k) == v for k, v in labels.items()))
 
     def ledger(self):
-        """-> {edge labels: {in, out, held, dropped}}, from leat_ledger_*."""
+        """-> {edge labels: {in, out, held, dropped}}"""
+        names = {'leat_items_in_total': 'in', 'leat_items_out_total': 'out', 'leat_items_held': 'held', 'leat_dropped_items_total': 'dropped'}
         books = {}
         for (name, labels), value in self.metrics().items():
-            m = re.match(r'leat_ledger_(in|out|held|dropped)(_items)?(_total)?$', name)
-            if m:
+            if name in names:
                 edge = frozenset((k, v) for k, v in labels if k != 'reason')
-                row = books.setdefault(edge, dict.fromkeys(('in', 'out', 'held', 'dropped'), 0))
-                row[m.group(1)] += value
+                books.setdefault(edge, dict.fromkeys(names.values(), 0))[names[name]] += value
         return books
+
+    def rss(self):
+        with open('/proc/%d/status' % self.process.pid) as f:
+            return int(re.search(r'VmRSS:\s+(\d+)', f.read()).group(1)) << 10
 
     def check_ledger(self):
         """in = out + held + dropped, at every moment, on every edge."""

@@ -109,7 +109,7 @@ def test_a_dead_destination_does_not_stop_the_other(agent, peer, dead):
     receivers, port, _ = otlp_in()
     exporters = {'otlp_http/alive': otlp_out(alive.url), 'otlp_http/dead': otlp_out(url, sending_queue={'queue_size': 10}, retry_on_failure={'max_elapsed_time': 0})}
     one = agent(pipeline(receivers, exporters, ('logs',), leat={'fanout_wait': '1s'}))
-    cut = lambda: sum(v for (n, l), v in one.metrics().items() if n.startswith('leat_ledger_dropped') and ('reason', 'branch_full') in l)
+    cut = lambda: sum(v for (n, l), v in one.metrics().items() if n.startswith('leat_dropped_items') and ('reason', 'branch_full') in l)
     count = 0
 
     def offer():

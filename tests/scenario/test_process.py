@@ -36,7 +36,7 @@ def test_loss_at_the_end_is_exit_code_4(agent, peer):
     sink = peer()
     sink.answer = (503, {}, b'')
     receivers, port, _ = otlp_in()
-    one = agent(pipeline(receivers, {'otlp_http': otlp_out(sink.url)}, ('logs',), leat={'drain_timeout': '1s'}))
+    one = agent(pipeline(receivers, {'otlp_http': otlp_out(sink.url)}, ('logs',), leat={'shutdown_timeout': '1s'}))
     assert post(port, '/v1/logs', logs('lost'))[0] == 200
     until(lambda: sink.requests)
     assert one.stop(60) == 4
