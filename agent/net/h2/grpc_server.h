@@ -24,7 +24,7 @@ struct leat_grpc_server_limits {
     uint32_t glitches_max;          /* frames that break rules or waste work: budget a connection, refilled by glitch_rate/s */
     uint32_t glitch_rate;           /* 330 */
     uint32_t resets_burst, resets_rate; /* stream resets, both sides' */
-    uint32_t partial_bytes_max;     /* of unfinished messages, a connection; 16 MiB; beyond it calls are UNAVAILABLE */
+    uint32_t partial_bytes_max;     /* of unfinished messages, a connection; 64 MiB; beyond it calls are UNAVAILABLE */
     uint32_t unsent_bytes_max;      /* answers the peer does not read; 4 MiB */
     uint64_t unsent_ns_max;         /* no byte of them leaves for so long; 30 s */
     uint64_t preface_ns_max;        /* first bytes to end of SETTINGS: 10 s */

@@ -82,8 +82,8 @@ static int headers_begin(nghttp2_session *ng, const nghttp2_frame *frame, void *
     if (!session->role->is_server || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
         return verdict(session);
     stream = session->role->begin(session, frame->hd.stream_id);
-    if (stream && nghttp2_session_set_stream_user_data(ng, frame->hd.stream_id, stream) != 0)
-        LEAT_CHECK(!"a stream that begins exists");
+    if (stream)
+        LEAT_CHECK(nghttp2_session_set_stream_user_data(ng, frame->hd.stream_id, stream) == 0); /* it has just begun */
     if (!stream && nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM) != 0)
         leat_h2__fail(session, NGHTTP2_INTERNAL_ERROR, LEAT_COUNT_H2_GLITCHES, LEAT_ENOMEM, "out of memory");
     return verdict(session);

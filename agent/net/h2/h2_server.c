@@ -10,6 +10,7 @@
 #define MESSAGE_BYTES_DEFAULT (4u << 20)
 #define FRAME_BYTES_MAX (256u << 10)
 #define CONNECTION_WINDOW (16u << 20)
+#define PARTIAL_BYTES_DEFAULT (64u << 20)
 #define NVS_MAX 8
 
 /* ---- what connections share ---- */
@@ -29,7 +30,7 @@ void leat_h2__service_init(struct leat_h2_service *service, const struct leat_gr
     l->streams_max = or_default(l->streams_max, 128);
     l->header_bytes_max = or_default(l->header_bytes_max, 64u << 10);
     l->unsent_bytes_max = or_default(l->unsent_bytes_max, 4u << 20);
-    l->partial_bytes_max = or_default(l->partial_bytes_max, CONNECTION_WINDOW);
+    l->partial_bytes_max = or_default(l->partial_bytes_max, PARTIAL_BYTES_DEFAULT);
     if (l->partial_bytes_max < l->message_bytes_max)
         l->partial_bytes_max = l->message_bytes_max;
     l->preface_ns_max = l->preface_ns_max ? l->preface_ns_max : 10000000000ull;
