@@ -42,7 +42,7 @@ def test_profiles_pass(agent, peer):
     assert (sink.requests[0].path, sink.requests[0].body) == ('/v1development/profiles', body)
 
 
-@pytest.mark.parametrize('coding, pack', [('gzip', gzip.compress), ('deflate', zlib.compress), ('identity', bytes)])
+@pytest.mark.parametrize('coding, pack', [('gzip', gzip.compress), ('deflate', zlib.compress), ('identity', bytes)], ids=['gzip', 'deflate', 'identity'])
 def test_http_codings(agent, peer, coding, pack):
     _, sink, port, _ = start(agent, peer)
     body = logs(*('line %d' % i for i in range(200)))
@@ -72,7 +72,7 @@ def test_gzip_out(agent, peer):
 
 
 @pytest.mark.parametrize('word, name, make, path', [
-    ('logs', 'Logs', logs, '/v1/logs'), ('trace', 'Trace', spans, '/v1/traces'), ('metrics', 'Metrics', gauges, '/v1/metrics')])
+    ('logs', 'Logs', logs, '/v1/logs'), ('trace', 'Trace', spans, '/v1/traces'), ('metrics', 'Metrics', gauges, '/v1/metrics')], ids=['logs', 'traces', 'metrics'])
 def test_grpc_in(agent, peer, word, name, make, path):
     one, sink, _, port = start(agent, peer)
     with grpc.insecure_channel('127.0.0.1:%d' % port) as channel:
