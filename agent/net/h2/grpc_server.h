@@ -15,15 +15,16 @@
 struct leat_grpc_server;
 struct leat_grpc_call;
 
+/* 0 takes the default named beside a limit. */
 struct leat_grpc_server_limits {
     uint32_t message_bytes_max;     /* as received; the cap after decompression is the handler's */
     uint32_t streams_max;           /* concurrent, a connection */
     uint32_t header_bytes_max;      /* decoded header list; 64 KiB */
     uint32_t *connections;          /* shared count over shards, atomic; NULL: own */
     uint32_t connections_max;
-    uint32_t glitches_max;          /* frames that break rules or waste work: budget a connection, refilled by glitch_rate/s */
+    uint32_t glitches_max;          /* frames that break rules or waste work: budget a connection, refilled by glitch_rate/s; 10000 */
     uint32_t glitch_rate;           /* 330 */
-    uint32_t resets_burst, resets_rate; /* stream resets, both sides' */
+    uint32_t resets_burst, resets_rate; /* stream resets, both sides'; 1000, and 33/s */
     uint32_t partial_bytes_max;     /* of unfinished messages, a connection; 64 MiB; beyond it calls are UNAVAILABLE */
     uint32_t unsent_bytes_max;      /* answers the peer does not read; 4 MiB */
     uint64_t unsent_ns_max;         /* no byte of them leaves for so long; 30 s */

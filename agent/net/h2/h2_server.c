@@ -35,7 +35,10 @@ void leat_h2__service_init(struct leat_h2_service *service, const struct leat_gr
         l->partial_bytes_max = l->message_bytes_max;
     l->preface_ns_max = l->preface_ns_max ? l->preface_ns_max : 10000000000ull;
     l->unsent_ns_max = l->unsent_ns_max ? l->unsent_ns_max : 30000000000ull;
+    l->glitches_max = or_default(l->glitches_max, 10000);
     l->glitch_rate = or_default(l->glitch_rate, 330);
+    l->resets_burst = or_default(l->resets_burst, 1000);
+    l->resets_rate = or_default(l->resets_rate, 33);
     service->conf = (struct leat_h2_conf){.streams_max = l->streams_max,
                                           .header_bytes_max = l->header_bytes_max,
                                           .frame_bytes_max = FRAME_BYTES_MAX,

@@ -296,3 +296,42 @@ LEAT_TEST_OOM(h2_server_survives_any_failed_allocation)
     peer_close(&mine);
     return rc;
 }
+
+/* Scenario:   a connection after its first call, idle.
+ * Guarantees: it holds no page of payload and at most 28 KiB of nghttp2's memory, of which 16 KiB
+ *             are a frame buffer that short answers hardly touch. */
+LEAT_TEST(h2_server_is_small_when_idle)
+{
+    open_default();
+    peer_expect_alive(&peer, 1);
+    assert_in_range(peer.server->h2.heap.bytes, 1, 28672);
+    assert_in_range(sizeof *peer.server, 1, 1024);
+    EXPECT_EQ(leat_pool_blocks_out(leat_pool_here()), 0);
+    peer_close(&peer);
+}
+
+/* Scenario:   20 calls of 6 DATA frames on a warm connection.
+ * Guarantees: at most 20 allocations a call, none of them per DATA frame. */
+LEAT_TEST(h2_server_allocates_little)
+{
+    open_default();
+    peer_expect_alive(&peer, 1);
+    uint64_t before = 0;
+    for (uint32_t i = 1; i <= 20; i++) {
+        peer_head(&peer, 1 + 2 * i);
+        for (int k = 0; k < 5; k++)
+            peer_frame(&peer, NGHTTP2_DATA, 0, 1 + 2 * i, k ? "xxxxx" : "\0\0\0\0\x14", 5);
+        peer_frame(&peer, NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, 1 + 2 * i, NULL, 0);
+        struct leat_chain chain = kit_chain(peer.in.at, peer.in.len, 0);
+        leat_mem_ref(chain.vec[0].mem);
+        uint64_t now = leat_alloc_count();
+        leat_h2__server_feed(peer.server, chain.vec[0], peer.now_ns);
+        before += leat_alloc_count() - now;
+        leat_chain_done(&chain);
+        leat_strbuf_clear(&peer.in);
+        peer_listen(&peer);
+    }
+    EXPECT_EQ(peer.calls, 21);
+    assert_in_range(before, 1, 20 * 20);
+    peer_close(&peer);
+}
