@@ -5,6 +5,14 @@
 
 #include "agent/base/alloc.h"
 
+static const char *append(char **to, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *at = memcpy(*to, text, size);
+    *to += size;
+    return at;
+}
+
 struct leat_meta *leat_meta_new(const struct leat_meta_pair *pairs, uint32_t count)
 {
     size_t bytes = sizeof(struct leat_meta) + count * sizeof *pairs;
@@ -17,10 +25,8 @@ struct leat_meta *leat_meta_new(const struct leat_meta_pair *pairs, uint32_t cou
     meta->count = count;
     char *to = (char *)&meta->pairs[count];
     for (uint32_t i = 0; i < count; i++) {
-        meta->pairs[i].key = strcpy(to, pairs[i].key);
-        to += strlen(to) + 1;
-        meta->pairs[i].value = strcpy(to, pairs[i].value);
-        to += strlen(to) + 1;
+        meta->pairs[i].key = append(&to, pairs[i].key);
+        meta->pairs[i].value = append(&to, pairs[i].value);
     }
     return meta;
 }
