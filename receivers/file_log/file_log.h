@@ -139,7 +139,7 @@ struct file_log_file {
     struct leat_list link;      /* state->files */
     struct leat_list ranges;    /* file_log_range, oldest first: not final yet */
     struct file_log_file *next; /* hash chain */
-    char *path;
+    char *path, *name; /* where it is now; where it was found: what records say */
     uint64_t dev, ino, size, mtime_ns;
     uint64_t read_to;     /* the end of what was read, unfinished line included */
     int fd;               /* -1: closed */
@@ -227,7 +227,7 @@ struct file_log {
     struct leat_timer poll;
     uint64_t saved_ns;
     struct leat_task turn;
-    bool scanned_once, restored, paused, stopping, dirty;
+    bool scanned_once, paused, stopping, dirty;
     void (*stopped)(void *ctx);
     void *stopped_ctx;
     struct leat_log_limit limit_open, limit_read, limit_save, limit_format, limit_regular;
@@ -247,7 +247,7 @@ struct file_log_file *file_log__file_new(struct file_log *state, const char *pat
 void file_log__file_free(struct file_log *state, struct file_log_file *file);
 struct file_log_file *file_log__file_find(const struct file_log *state, uint64_t dev, uint64_t ino);
 leat_rc file_log__file_open(struct file_log *state, struct file_log_file *file); /* and verifies who it is */
-void file_log__found(struct file_log *state, const char *path, const struct leat_stat *st, bool from_start);
+void file_log__found(struct file_log *state, const char *path, const struct leat_stat *st, bool whole);
 /* The same inode, other content: it is read from its start again. */
 leat_rc file_log__file_restart(struct file_log *state, struct file_log_file *file);
 void file_log__fingerprint_grow(struct file_log *state, struct file_log_file *file);

@@ -27,9 +27,12 @@ struct entry {
     uint32_t fp_len, marker_len, path_len, flags;
 };
 
-static void client_name(char *name, size_t room, uint32_t shard)
+/* Two receivers may share a storage: the name holds the instance's. */
+static void client_name(const struct file_log *state, char *name, size_t room, uint32_t shard)
 {
-    (void)snprintf(name, room, shard ? KEY "_%u" : KEY, shard);
+    int n = snprintf(name, room, "receiver_%s_" KEY, state->host->id);
+    if (shard && n > 0 && (size_t)n < room)
+        (void)snprintf(name + n, room - (size_t)n, "_%u", shard);
 }
 
 /* ---- saving ---- */
@@ -164,9 +167,9 @@ static leat_rc load_from(struct file_log *state, struct leat_storage *storage, u
 
 static leat_rc load_shard(struct file_log *state, uint32_t shard, uint32_t *ret_shards, struct leat_err *reterr)
 {
-    char name[32];
+    char name[160];
     struct leat_storage *storage;
-    client_name(name, sizeof name, shard);
+    client_name(state, name, sizeof name, shard);
     leat_rc rc = state->host->ops->storage(state->host, state->conf->storage, name, &storage, reterr);
     if (rc != LEAT_OK)
         return rc;
@@ -186,6 +189,5 @@ leat_rc file_log__load(struct file_log *state, struct leat_err *reterr)
         shards = state->host->shard_count;
     for (uint32_t i = 1; i < shards && rc == LEAT_OK; i++)
         rc = load_shard(state, i, &ignored, reterr);
-    state->restored = state->file_count > 0;
     return rc;
 }

@@ -200,20 +200,20 @@ leat_rc file_log__describe(struct file_log *state, struct file_log_file *file)
         return LEAT_OK;
     struct entries list = {.count = 0};
     const struct file_log_conf *conf = state->conf;
-    const char *slash = strrchr(file->path, '/');
+    const char *slash = strrchr(file->name, '/');
     char mode[8];
     add_map(&list, true, &conf->resource);
     add_map(&list, false, &conf->attributes);
     if (conf->include_file_name)
-        add(&list, false, LEAT_SLICE("log.file.name"), leat_slice_str(slash ? slash + 1 : file->path), TEXT);
+        add(&list, false, LEAT_SLICE("log.file.name"), leat_slice_str(slash ? slash + 1 : file->name), TEXT);
     if (conf->include_file_path)
-        add(&list, false, LEAT_SLICE("log.file.path"), leat_slice_str(file->path), TEXT);
+        add(&list, false, LEAT_SLICE("log.file.path"), leat_slice_str(file->name), TEXT);
     if (conf->include_file_permissions) {
         (void)snprintf(mode, sizeof mode, "0%o", file->mode & 07777u);
         add(&list, false, LEAT_SLICE("log.file.permissions"), leat_slice_str(mode), TEXT);
     }
     if (state->container && state->container->add_metadata)
-        add_pod(&list, file->path);
+        add_pod(&list, file->name);
     add_records(&list, state);
     apply(&list, conf);
     return keep(file, &list);

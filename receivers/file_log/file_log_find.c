@@ -78,7 +78,13 @@ static void bucket_remove(struct file_log *state, struct file_log_file *file)
 struct file_log_file *file_log__file_new(struct file_log *state, const char *path, uint64_t dev, uint64_t ino)
 {
     struct file_log_file *file = grow(state) ? leat_zalloc(1, sizeof *file) : NULL;
-    if (!file || !(file->path = leat_strdup(path))) {
+    if (!file)
+        return NULL;
+    file->path = leat_strdup(path);
+    file->name = leat_strdup(path);
+    if (!file->path || !file->name) {
+        leat_free(file->path);
+        leat_free(file->name);
         leat_free(file);
         return NULL;
     }
@@ -115,6 +121,7 @@ void file_log__file_free(struct file_log *state, struct file_log_file *file)
     leat_free(file->resource);
     leat_free(file->attributes);
     leat_free(file->path);
+    leat_free(file->name);
     leat_free(file);
     state->file_count--;
 }
@@ -294,15 +301,7 @@ static bool is_compressed(struct file_log *state, const struct file_log_file *fi
     return file->fd >= 0 && read_head(state, file->fd, head, 2) == 2 && memcmp(head, GZIP_MAGIC, 2) == 0;
 }
 
-static void start_at(struct file_log *state, struct file_log_file *file, const struct leat_stat *st, bool from_start)
-{
-    if (from_start)
-        return;
-    file->offset = file->final = st->size;
-    state->dirty = true;
-}
-
-void file_log__found(struct file_log *state, const char *path, const struct leat_stat *st, bool from_start)
+void file_log__found(struct file_log *state, const char *path, const struct leat_stat *st, bool whole)
 {
     struct file_log_file *file = file_log__file_new(state, path, st->dev, st->ino);
     if (!file)
@@ -311,7 +310,10 @@ void file_log__found(struct file_log *state, const char *path, const struct leat
     file->size = st->size;
     file->mtime_ns = st->mtime_ns;
     file->mode = st->mode;
-    start_at(state, file, st, from_start);
+    if (!whole)
+        file->offset = file->final = file->read_to = st->size;
+    state->dirty = true; /* saved at once: should we die now, the next start knows whom to look for */
+    state->saved_ns = 0;
     file_log__count(state, FILE_LOG_SEEN, 1);
     if (state->open_count >= (uint64_t)state->conf->max_concurrent_files)
         return; /* later, when another one is closed */
@@ -342,6 +344,19 @@ static void seen_again(struct scan *scan, struct file_log_file *file, const char
     file_log__count(scan->state, FILE_LOG_ROTATED, 1);
 }
 
+/* At the first scan start_at decides, but for a path that a remembered file had: that one was rotated. */
+static bool from_start(const struct file_log *state, const char *path)
+{
+    if (state->scanned_once || state->conf->start_at == FILE_LOG_BEGINNING)
+        return true;
+    for (const struct leat_list *node = state->files.next; node != &state->files; node = node->next) {
+        const struct file_log_file *file = LEAT_CONTAINER(node, struct file_log_file, link);
+        if (file->loaded_ns && strcmp(file->name, path) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void each_path(void *ctx, const char *path, const struct leat_stat *st)
 {
     struct scan *scan = ctx;
@@ -358,7 +373,7 @@ static void each_path(void *ctx, const char *path, const struct leat_stat *st)
     if ((st->mode & S_KIND) != S_REGULAR)
         refuse_special(state, path);
     else
-        file_log__found(state, path, st, state->scanned_once || state->conf->start_at == FILE_LOG_BEGINNING);
+        file_log__found(state, path, st, from_start(state, path));
 }
 
 /* A file that no pattern found: it was renamed or deleted. While it is open its size is asked for, until it is read

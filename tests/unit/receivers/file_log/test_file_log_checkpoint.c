@@ -225,3 +225,64 @@ LEAT_TEST_OOM(file_log_survives_any_failed_allocation)
     rig_free(rig);
     return rc;
 }
+
+/* Scenario:   start_at end; a file is found and, before a second has passed, the process dies; while it is down the file
+ *             grows and is rotated, so that the path is another file.
+ * Guarantees: the rest of the old one and all of the new one are read: both belong to what was followed. */
+LEAT_TEST(file_log_remembers_a_file_from_its_first_poll)
+{
+    struct rig *rig = stored("*.log");
+    rig->conf.start_at = FILE_LOG_END;
+    rig_append(rig, "0.log", "before\n");
+    EXPECT_OK(rig_start(rig, NULL));
+    rig_run(rig, 100);
+    rig_kill(rig);
+    rig_append(rig, "0.log", "while down\n");
+    rig_rename(rig, "0.log", "0.log.1");
+    rig_append(rig, "0.log", "in the new one\n");
+    EXPECT_OK(rig_start(rig, NULL));
+    rig_run(rig, 450);
+    EXPECT_EQ(rig->line_count, 2);
+    rig_free(rig);
+}
+
+/* Scenario:   numbered lines, renames and crashes at random moments, acks held back at random, from 60 seeds.
+ * Guarantees: every number arrives at least once, however the crashes fall. */
+LEAT_TEST(file_log_loses_nothing_over_crashes_and_rotations)
+{
+    for (uint32_t seed = 1; seed <= 60; seed++) {
+        struct rig *rig = stored(seed % 2 ? "*.log" : "*.log*");
+        uint32_t x = seed * 2654435761u, next = 0, rotations = 0;
+        bool seen[400] = {0};
+        rig->conf.max_batch_records = 4;
+        rig_append(rig, "0.log", "");
+        EXPECT_OK(rig_start(rig, NULL));
+        rig_run(rig, 250); /* what no poll ever saw, and no sibling of it, cannot be known of */
+        for (int step = 0; step < 100; step++) {
+            char text[512] = "", name[32];
+            x = x * 1664525u + 1013904223u;
+            for (uint32_t i = 0; i < (x >> 20) % 4; i++)
+                (void)snprintf(text + strlen(text), 32, "n%u\n", next++);
+            rig_append(rig, "0.log", text);
+            if ((x >> 12) % 7 == 0) {
+                (void)snprintf(name, sizeof name, "0.log.%u", ++rotations);
+                rig_rename(rig, "0.log", name);
+                rig_append(rig, "0.log", "");
+            }
+            rig->keep = (x >> 8) % 3 == 0;
+            rig_run(rig, (x >> 16) % 700);
+            if ((x >> 24) % 9 == 0) {
+                rig_kill(rig);
+                EXPECT_OK(rig_start(rig, NULL));
+            }
+        }
+        rig->keep = false;
+        rig_run(rig, 3000);
+        for (uint32_t i = 0; i < rig->line_count; i++)
+            seen[atoi(rig->lines[i] + 1)] = true;
+        for (uint32_t i = 0; i < next; i++)
+            if (!seen[i])
+                fail_msg("seed %u: number %u of %u is missing", seed, i, next);
+        rig_free(rig);
+    }
+}
