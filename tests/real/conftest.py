@@ -61,7 +61,7 @@ def telemetrygen():
     program = os.path.join(done.stdout.strip(), 'telemetrygen')
 
     def run(signal, endpoint, count, *flags):
-        subprocess.run([program, signal, '--otlp-insecure', '--otlp-endpoint', endpoint, '--' + signal, str(count), *flags],
+        subprocess.run([program, signal, '--rate', '0', '--otlp-insecure', '--otlp-endpoint', endpoint, '--' + signal, str(count), *flags],
                        check=True, capture_output=True, timeout=120)
 
     return run
