@@ -19,8 +19,10 @@ static const struct leat_field compaction_fields[] = {
 };
 
 static const struct leat_field fields[] = {
-    {"directory", LEAT_STRING, C(directory), "/var/lib/otelcol/file_storage", "where the files are; nobody else may write there"},
-    {"create_directory", LEAT_BOOL, C(create_directory), "false", "make the directory (and those above it) when it is missing"},
+    {"directory", LEAT_STRING, C(directory), "/var/lib/otelcol/file_storage",
+     "where the files are; nobody else may write there"},
+    {"create_directory", LEAT_BOOL, C(create_directory), "false",
+     "make the directory (and those above it) when it is missing"},
     {"directory_permissions", LEAT_STRING, C(directory_permissions), "\"0750\"", "of a directory that is made, octal"},
     {"timeout", LEAT_DURATION, C(timeout), "1s", "accepted: there is no lock to wait for", .max = 3.6e12},
     {"fsync", LEAT_BOOL, C(fsync), "false", "survive a power cut, not only a crash of the process"},

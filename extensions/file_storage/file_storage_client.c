@@ -33,8 +33,14 @@ struct client {
     char path[PATH_BYTES_MAX];
 };
 
-static struct client *client_of(struct leat_storage *storage) { return LEAT_CONTAINER(storage, struct client, storage); }
-static struct leat_world *world_of(const struct client *client) { return client->owner->host->world; }
+static struct client *client_of(struct leat_storage *storage)
+{
+    return LEAT_CONTAINER(storage, struct client, storage);
+}
+static struct leat_world *world_of(const struct client *client)
+{
+    return client->owner->host->world;
+}
 
 static void value_done(struct value *value)
 {

@@ -93,4 +93,7 @@ leat_rc file_storage__open(void *ctx, const void *conf, struct leat_host *host, 
     return check_directory(world, state->conf->directory, reterr);
 }
 
-void file_storage__close(void *ctx) { ((struct file_storage *)ctx)->host = NULL; }
+void file_storage__close(void *ctx)
+{
+    ((struct file_storage *)ctx)->host = NULL;
+}

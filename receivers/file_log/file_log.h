@@ -21,7 +21,6 @@ enum file_log_row {
     FILE_LOG_ROTATED,
     FILE_LOG_TRUNCATED,
     FILE_LOG_LOST_BYTES,
-    FILE_LOG_DUPLICATE,
     FILE_LOG_REUSED,
     FILE_LOG_NOT_REGULAR,
     FILE_LOG_COMPRESSED,
@@ -39,6 +38,7 @@ enum file_log_row {
     FILE_LOG_WAITED,
     FILE_LOG_SAVES,
     FILE_LOG_SAVE_FAILED,
+    FILE_LOG_UNWATCHED,
 };
 extern const struct leat_counter_def file_log__counters[];
 
@@ -107,8 +107,8 @@ struct file_log_regex;
 leat_rc file_log__regex_open(const char *pattern, struct file_log_regex **ret_regex, struct leat_err *reterr);
 struct file_log_regex *file_log__regex_close(struct file_log_regex *regex); /* always NULL */
 /* Where it matches; false: it does not. *limited is set when a limit was hit (then: no match). */
-bool file_log__regex_find(struct file_log_regex *regex, const uint8_t *at, size_t len, size_t *ret_from,
-                          size_t *ret_to, bool *limited);
+bool file_log__regex_find(struct file_log_regex *regex, const uint8_t *at, size_t len, size_t *ret_from, size_t *ret_to,
+                          bool *limited);
 
 /* ---- globs ---- */
 bool file_log__glob_match(const char *pattern, const char *path);            /* a whole path, with ** */
@@ -135,25 +135,28 @@ struct file_log_held {
     uint64_t from, time_ns, touched_ns;
 };
 
+struct file_log_folder;
+
 struct file_log_file {
-    struct leat_list link;      /* state->files */
-    struct leat_list ranges;    /* file_log_range, oldest first: not final yet */
-    struct file_log_file *next; /* hash chain */
-    char *path, *name; /* where it is now; where it was found: what records say */
+    struct leat_list link;          /* state->files */
+    struct leat_list ranges;        /* file_log_range, oldest first: not final yet */
+    struct file_log_file *next;     /* hash chain */
+    struct file_log_folder *folder; /* file_log_watch.c; NULL: not watched */
+    char *path, *name;              /* where it is now; where it was found: what records say */
     uint64_t dev, ino, size, mtime_ns;
-    uint64_t read_to;     /* the end of what was read, unfinished line included */
-    int fd;               /* -1: closed */
-    bool known;           /* identity was verified against the disk in this life of the process */
-    bool seen, watched;   /* in this scan; in the last one, or remembered from before the start */
-    bool gone;            /* truncated away: only its ranges are still wanted */
-    bool ignored;         /* compressed: not for us */
-    size_t scanned;       /* multiline: bytes of the record at `offset` that were looked at */
-    bool unfinished;      /* reading stopped before the end of what was read: flow control */
-    bool skipping;        /* inside a line that was cut: up to its newline */
+    uint64_t read_to;   /* the end of what was read, unfinished line included */
+    int fd;             /* -1: closed */
+    bool known;         /* identity was verified against the disk in this life of the process */
+    bool seen, watched; /* in this scan; in the last one, or remembered from before the start */
+    bool gone;          /* truncated away: only its ranges are still wanted */
+    bool ignored;       /* compressed: not for us */
+    size_t scanned;     /* multiline: bytes of the record at `offset` that were looked at */
+    bool unfinished;    /* reading stopped before the end of what was read: flow control */
+    bool skipping;      /* inside a line that was cut: up to its newline */
     uint32_t mode, fp_len;
     uint64_t fp_hash;
-    uint64_t offset;      /* what was read and turned into records, or is held */
-    uint64_t final;       /* the position: everything before it has met its end */
+    uint64_t offset;                 /* what was read and turned into records, or is held */
+    uint64_t final;                  /* the position: everything before it has met its end */
     uint8_t marker[FILE_LOG_MARKER]; /* the bytes before `offset` */
     uint32_t marker_len;
     uint64_t grown_ns, seen_ns, loaded_ns, record_number;
@@ -196,10 +199,10 @@ struct file_log_out {
 struct file_log_record {
     const uint8_t *body;
     uint32_t len;
-    uint8_t stream;      /* 0 none, 1 stdout, 2 stderr */
-    const char *tag;     /* logtag; NULL: none */
-    uint64_t time_ns;    /* 0: unknown */
-    uint64_t from;       /* offset of its first byte */
+    uint8_t stream;   /* 0 none, 1 stdout, 2 stderr */
+    const char *tag;  /* logtag; NULL: none */
+    uint64_t time_ns; /* 0: unknown */
+    uint64_t from;    /* offset of its first byte */
 };
 
 struct file_log {
@@ -224,7 +227,11 @@ struct file_log {
     struct leat_batch *waiting_batch;
     struct leat_list inflight;
     uint64_t inflight_bytes, held_bytes, observed_ns;
-    struct leat_timer poll;
+    struct leat_timer poll, soon; /* every poll_interval; sooner, when a watched folder changed */
+    struct leat_list folders;
+    uint32_t folder_count;
+    uint64_t bytes_before; /* FILE_LOG_BYTES at the last poll */
+    bool unwatched;
     uint64_t saved_ns;
     struct leat_task turn;
     bool scanned_once, paused, stopping, dirty;
@@ -233,7 +240,8 @@ struct file_log {
     struct leat_log_limit limit_open, limit_read, limit_save, limit_format, limit_regular;
     uint8_t stream_attr[FILE_LOG_STREAMS][128]; /* log.iostream, encoded */
     uint32_t stream_attr_len[FILE_LOG_STREAMS];
-    char tag_key[FILE_LOG_KEY_MAX], number_key[FILE_LOG_KEY_MAX], offset_key[FILE_LOG_KEY_MAX]; /* after move; empty: removed */
+    char tag_key[FILE_LOG_KEY_MAX], number_key[FILE_LOG_KEY_MAX],
+        offset_key[FILE_LOG_KEY_MAX]; /* after move; empty: removed */
 };
 
 static inline void file_log__count(struct file_log *state, enum file_log_row row, uint64_t n)
@@ -253,7 +261,7 @@ leat_rc file_log__file_restart(struct file_log *state, struct file_log_file *fil
 void file_log__fingerprint_grow(struct file_log *state, struct file_log_file *file);
 bool file_log__same_head(struct file_log *state, struct file_log_file *file);
 void file_log__file_shut(struct file_log *state, struct file_log_file *file);
-uint64_t file_log__safe(const struct file_log_file *file); /* before it nothing is held */
+uint64_t file_log__safe(const struct file_log_file *file);                   /* before it nothing is held */
 void file_log__siblings(struct file_log *state, struct file_log_file *file); /* file_log_siblings.c */
 bool file_log__mine(const struct file_log *state, uint64_t dev, uint64_t ino);
 
@@ -268,9 +276,14 @@ bool file_log__may_read(const struct file_log *state);
 /* Positions may have moved, or room was made. */
 void file_log__wake(struct file_log *state);
 
+/* file_log_watch.c: wakes the poll early; may do nothing. */
+void file_log__watch_join(struct file_log *state, struct file_log_file *file);
+void file_log__watch_leave(struct file_log *state, struct file_log_file *file);
+void file_log__watch_arm(struct file_log *state);
+
 /* file_log_lines.c: cuts [at, at+len), which begins at file->offset, into lines; *ret_used bytes are done with. */
-leat_rc file_log__lines(struct file_log *state, struct file_log_file *file, const uint8_t *at, size_t len,
-                        bool at_end, size_t *ret_used);
+leat_rc file_log__lines(struct file_log *state, struct file_log_file *file, const uint8_t *at, size_t len, bool at_end,
+                        size_t *ret_used);
 
 /* file_log_container.c, file_log_recombine.c: a line's way. LEAT_OK, or a failed allocation that changed nothing. */
 leat_rc file_log__line(struct file_log *state, struct file_log_file *file, const uint8_t *at, uint32_t len,

@@ -40,22 +40,31 @@ static void client_name(const struct file_log *state, char *name, size_t room, u
 static void put_entry(struct leat_strbuf *buf, const struct file_log_file *file)
 {
     bool at_offset = file->final == file->offset;
-    struct entry entry = {.dev = file->dev, .ino = file->ino, .position = file->final, .mtime_ns = file->mtime_ns,
-                          .fp_hash = file->fp_hash, .fp_len = file->fp_len,
-                          .marker_len = at_offset ? file->marker_len : 0, .path_len = (uint32_t)strlen(file->path),
+    struct entry entry = {.dev = file->dev,
+                          .ino = file->ino,
+                          .position = file->final,
+                          .mtime_ns = file->mtime_ns,
+                          .fp_hash = file->fp_hash,
+                          .fp_len = file->fp_len,
+                          .marker_len = at_offset ? file->marker_len : 0,
+                          .path_len = (uint32_t)strlen(file->path),
                           .flags = at_offset && file->skipping ? FLAG_SKIPPING : 0};
     leat_strbuf_put(buf, &entry, sizeof entry);
     leat_strbuf_put(buf, file->marker, entry.marker_len);
     leat_strbuf_put(buf, file->path, entry.path_len);
 }
 
-static bool is_saved(const struct file_log_file *file) { return !file->gone && !file->ignored; }
+static bool is_saved(const struct file_log_file *file)
+{
+    return !file->gone && !file->ignored;
+}
 
 void file_log__save(struct file_log *state)
 {
     if (!state->storage)
         return;
-    struct head head = {.shards = state->host->shard_count, .saved_ns = state->host->world->unix_ns(state->host->world)};
+    struct head head = {.shards = state->host->shard_count,
+                        .saved_ns = state->host->world->unix_ns(state->host->world)};
     memcpy(head.magic, MAGIC, sizeof head.magic);
     LEAT_LIST_EACH (node, &state->files)
         head.entries += is_saved(LEAT_CONTAINER(node, struct file_log_file, link));

@@ -32,8 +32,8 @@ static const struct leat_field operator_fields[] = {
      .choices = formats},
     {"add_metadata_from_filepath", LEAT_BOOL, OP(add_metadata), "true",
      "container: k8s.* resource attributes from the path"},
-    {"max_log_size", LEAT_SIZE, OP(max_log_size), "1MiB", "container, recombine: a joined record is flushed at this size; 0: no limit",
-     .max = 256 * MIB},
+    {"max_log_size", LEAT_SIZE, OP(max_log_size), "1MiB",
+     "container, recombine: a joined record is flushed at this size; 0: no limit", .max = 256 * MIB},
     {"is_first_entry", LEAT_STRING, OP(is_first_entry), NULL,
      "recombine: body matches \"regex\", or attributes.logtag == 'F'"},
     {"is_last_entry", LEAT_STRING, OP(is_last_entry), NULL, "recombine: as is_first_entry"},
@@ -47,8 +47,8 @@ static const struct leat_field operator_fields[] = {
     {"max_sources", LEAT_INT, OP(max_sources), "1000", "recombine: accepted; max_held_bytes is the bound", .max = 1e9},
     {"overwrite_with", LEAT_ENUM, OP(overwrite_with), "oldest", "recombine: whose time and tag the record takes",
      .choices = overwrites},
-    {"force_flush_period", LEAT_DURATION, OP(force_flush_period), "5s", "recombine: how long a record waits for its end",
-     .min = 1 * MS, .max = 86400 * S},
+    {"force_flush_period", LEAT_DURATION, OP(force_flush_period), "5s",
+     "recombine: how long a record waits for its end", .min = 1 * MS, .max = 86400 * S},
     {"field", LEAT_STRING, OP(field), NULL, "add, remove: attributes[\"key\"] or resource[\"key\"]"},
     {"value", LEAT_VALUE, OP(value), NULL, "add: the text"},
     {"from", LEAT_STRING, OP(from), NULL, "move: attributes[\"key\"] or resource[\"key\"]"},
@@ -79,12 +79,15 @@ static const struct leat_field multiline_fields[] = {
 #define NO_USERS "the user database is not read"
 
 const struct leat_field file_log__fields[] = {
-    {"include", LEAT_STRINGS, C(include), NULL, "globs of the files to read; ** matches folders", .flags = LEAT_REQUIRED},
+    {"include", LEAT_STRINGS, C(include), NULL, "globs of the files to read; ** matches folders",
+     .flags = LEAT_REQUIRED},
     {"exclude", LEAT_STRINGS, C(exclude), NULL, "globs of files not to read"},
-    {"exclude_older_than", LEAT_DURATION, C(exclude_older_than), "0s", "files not changed for so long are not begun; 0: all"},
-    {"start_at", LEAT_ENUM, C(start_at), "end", "where a file found at the first scan is begun; later ones from their start",
-     .choices = starts},
-    {"poll_interval", LEAT_DURATION, C(poll_interval), "200ms", "time between two scans", .min = 1 * MS, .max = 3600 * S},
+    {"exclude_older_than", LEAT_DURATION, C(exclude_older_than), "0s",
+     "files not changed for so long are not begun; 0: all"},
+    {"start_at", LEAT_ENUM, C(start_at), "end",
+     "where a file found at the first scan is begun; later ones from their start", .choices = starts},
+    {"poll_interval", LEAT_DURATION, C(poll_interval), "200ms", "time between two scans", .min = 1 * MS,
+     .max = 3600 * S},
     {"max_concurrent_files", LEAT_INT, C(max_concurrent_files), "1024", "files open at once; the quietest gives way",
      .min = 1, .max = 1e6},
     {"max_batches", LEAT_INT, C(max_batches), "0", "accepted: every file has its turn in each round", .max = 1e9},
@@ -92,10 +95,12 @@ const struct leat_field file_log__fields[] = {
      .min = 16, .max = 64 * KIB},
     {"initial_buffer_size", LEAT_SIZE, C(initial_buffer_size), "16KiB", "accepted: one read buffer serves all files",
      .min = 1, .max = 256 * MIB},
-    {"max_log_size", LEAT_SIZE, C(max_log_size), "1MiB", "longest line or multiline record", .min = 16, .max = 256 * MIB},
+    {"max_log_size", LEAT_SIZE, C(max_log_size), "1MiB", "longest line or multiline record", .min = 16,
+     .max = 256 * MIB},
     {"max_log_size_behavior", LEAT_ENUM, C(max_log_size_behavior), "split", "what becomes of the rest of a longer line",
      .choices = behaviors},
-    {"encoding", LEAT_STRING, C(encoding), "utf-8", "utf-8 (broken sequences become U+FFFD), utf-8-raw, ascii, nop (bytes)"},
+    {"encoding", LEAT_STRING, C(encoding), "utf-8",
+     "utf-8 (broken sequences become U+FFFD), utf-8-raw, ascii, nop (bytes)"},
     {"compression", LEAT_STRING, C(compression), "\"\"", "only uncompressed files are read"},
     {"force_flush_period", LEAT_DURATION, C(force_flush_period), "500ms",
      "an end of file without newline is a line after so long; 0: never", .max = 86400 * S},
@@ -112,12 +117,15 @@ const struct leat_field file_log__fields[] = {
     {"include_file_permissions", LEAT_BOOL, C(include_file_permissions), "false", "attribute log.file.permissions"},
     {"include_file_record_number", LEAT_BOOL, C(include_file_record_number), "false",
      "attribute log.file.record_number, counted from 1 since the file was opened"},
-    {"include_file_record_offset", LEAT_BOOL, C(include_file_record_offset), "false", "attribute log.file.record_offset"},
+    {"include_file_record_offset", LEAT_BOOL, C(include_file_record_offset), "false",
+     "attribute log.file.record_offset"},
     {"attributes", LEAT_MAP, C(attributes), NULL, "attributes of every record"},
     {"resource", LEAT_MAP, C(resource), NULL, "resource attributes of every record"},
     {"storage", LEAT_STRING, C(storage), NULL, "the extension that keeps the positions", .flags = LEAT_EXTENSION},
-    {"polls_to_archive", LEAT_INT, C(polls_to_archive), "0", "accepted: positions are kept while a file exists", .max = 1e9},
-    {"on_truncate", LEAT_ENUM, C(on_truncate), "read_new", "a file that shrank to a part of itself", .choices = truncates},
+    {"polls_to_archive", LEAT_INT, C(polls_to_archive), "0", "accepted: positions are kept while a file exists",
+     .max = 1e9},
+    {"on_truncate", LEAT_ENUM, C(on_truncate), "read_new", "a file that shrank to a part of itself",
+     .choices = truncates},
     {"delete_after_read", LEAT_REFUSED, 0, NULL, "files are never deleted"},
     {"acquire_fs_lock", LEAT_IGNORED, 0, NULL, "reading needs no lock"},
     {"file_cache_advise", LEAT_IGNORED, 0, NULL, "the page cache is left to the kernel"},
@@ -129,10 +137,12 @@ const struct leat_field file_log__fields[] = {
      .item_size = sizeof(struct file_log_operator)},
     {"follow_symlinks", LEAT_BOOL, C(follow_symlinks), "true",
      "whether a matched path may be a link; its target must be a regular file"},
-    {"max_inflight_bytes", LEAT_SIZE, C(max_inflight_bytes), "8MiB", "unacknowledged bytes per shard; then reading waits",
-     .min = 64 * KIB, .max = 4096 * MIB},
-    {"max_batch_bytes", LEAT_SIZE, C(max_batch_bytes), "256KiB", "a batch is passed on at this size", .min = 1, .max = 64 * MIB},
-    {"max_batch_records", LEAT_INT, C(max_batch_records), "4096", "a batch is passed on at so many records", .min = 1, .max = 1e6},
+    {"max_inflight_bytes", LEAT_SIZE, C(max_inflight_bytes), "8MiB",
+     "unacknowledged bytes per shard; then reading waits", .min = 64 * KIB, .max = 4096 * MIB},
+    {"max_batch_bytes", LEAT_SIZE, C(max_batch_bytes), "256KiB", "a batch is passed on at this size", .min = 1,
+     .max = 64 * MIB},
+    {"max_batch_records", LEAT_INT, C(max_batch_records), "4096", "a batch is passed on at so many records", .min = 1,
+     .max = 1e6},
     {"max_held_bytes", LEAT_SIZE, C(max_held_bytes), "32MiB", "unfinished records of all files together, per shard",
      .min = 64 * KIB, .max = 4096 * MIB},
     {NULL, LEAT_BOOL, 0, NULL, NULL},
@@ -263,8 +273,8 @@ static leat_rc check_texts(const struct file_log_conf *conf, struct leat_err *re
     while (encodings[i] && conf->encoding && strcasecmp(conf->encoding, encodings[i]) != 0)
         i++;
     if (!encodings[i])
-        return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "encoding: \"%s\": only utf-8, utf-8-raw, ascii and nop are supported",
-                          conf->encoding);
+        return LEAT_RAISE(reterr, LEAT_ECONFIG, 0,
+                          "encoding: \"%s\": only utf-8, utf-8-raw, ascii and nop are supported", conf->encoding);
     if (conf->compression && *conf->compression)
         return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "compression: \"%s\": only uncompressed files are read",
                           conf->compression);
@@ -308,16 +318,17 @@ static leat_rc check_recombine(const struct file_log_operator *op, struct leat_e
     if (!op->is_first_entry == !op->is_last_entry)
         return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "exactly one of is_first_entry and is_last_entry must be set");
     if (op->combine_field && strcmp(op->combine_field, "body") != 0)
-        return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "combine_field: \"%s\": only body can be combined", op->combine_field);
+        return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "combine_field: \"%s\": only body can be combined",
+                          op->combine_field);
     struct file_log_field_ref ref;
     if (op->source_identifier &&
-        (!file_log__field_parse(op->source_identifier, &ref) || ref.place != FILE_LOG_ATTRIBUTE ||
-         ref.key_len < 9 || strncmp(ref.key, "log.file.", 9) != 0))
+        (!file_log__field_parse(op->source_identifier, &ref) || ref.place != FILE_LOG_ATTRIBUTE || ref.key_len < 9 ||
+         strncmp(ref.key, "log.file.", 9) != 0))
         return LEAT_RAISE(reterr, LEAT_ECONFIG, 0,
                           "source_identifier: \"%s\": lines are combined per file: attributes[\"log.file.path\"]",
                           op->source_identifier);
-    leat_rc rc = file_log__test_parse(op->is_first_entry ? op->is_first_entry : op->is_last_entry, &test, arg, sizeof arg,
-                                      reterr);
+    leat_rc rc = file_log__test_parse(op->is_first_entry ? op->is_first_entry : op->is_last_entry, &test, arg,
+                                      sizeof arg, reterr);
     return rc == LEAT_OK && test == FILE_LOG_TEST_MATCHES ? check_regex(arg, "regex", reterr) : rc;
 }
 
@@ -344,8 +355,8 @@ static leat_rc check_edit(const struct file_log_operator *op, struct leat_err *r
         return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "only attributes[\"key\"] and resource[\"key\"] can be %s",
                           is_move ? "moved" : "added or removed");
     if (is_move && is_of_record(&from) && to.place == FILE_LOG_RESOURCE)
-        return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "%s differs from record to record and cannot be moved to the resource",
-                          op->from);
+        return LEAT_RAISE(reterr, LEAT_ECONFIG, 0,
+                          "%s differs from record to record and cannot be moved to the resource", op->from);
     if (strcmp(op->type, "add") != 0)
         return LEAT_OK;
     bool scalar = op->value.kind != LEAT_NULL && op->value.kind != LEAT_VALUE_LIST && op->value.kind != LEAT_VALUE_MAP;
@@ -356,8 +367,8 @@ static leat_rc check_edit(const struct file_log_operator *op, struct leat_err *r
     return LEAT_OK;
 }
 
-static leat_rc check_operator(const struct file_log_operator *op, const struct file_log_operator *next, bool *had_container,
-                              bool *had_recombine, struct leat_err *reterr)
+static leat_rc check_operator(const struct file_log_operator *op, const struct file_log_operator *next,
+                              bool *had_container, bool *had_recombine, struct leat_err *reterr)
 {
     if (op->output && (!next || !next->id || strcmp(op->output, next->id) != 0) &&
         !(next == NULL && strcmp(op->output, "noop") == 0))
@@ -397,7 +408,8 @@ leat_rc file_log__check(const void *ctx, struct leat_err *reterr)
     if (conf->include.count == 0)
         return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "include: at least one glob is needed");
     if (conf->attributes.count + conf->resource.count + conf->operators.count > ADDED_MAX)
-        return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "attributes, resource and operators: more than %u together", ADDED_MAX);
+        return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "attributes, resource and operators: more than %u together",
+                          ADDED_MAX);
     leat_rc rc = check_globs(&conf->include, "include", reterr);
     rc = rc == LEAT_OK ? check_globs(&conf->exclude, "exclude", reterr) : rc;
     rc = rc == LEAT_OK ? check_texts(conf, reterr) : rc;

@@ -70,7 +70,8 @@ static leat_rc join(struct file_log *state, struct file_log_file *file, const st
             return rc;
         file_log__count(state, FILE_LOG_UNFINISHED, 1);
     }
-    if (!held->active && (!partial || !file_log__held_fits(state, held, record->len + 1, state->container->max_log_size)))
+    if (!held->active &&
+        (!partial || !file_log__held_fits(state, held, record->len + 1, state->container->max_log_size)))
         return pass_on(state, file, record);
     uint32_t before = held->len, count = held->count;
     leat_rc rc = file_log__held_put(state, held, record, "", false);
@@ -107,8 +108,12 @@ static leat_rc container(struct file_log *state, struct file_log_file *file, con
         return LEAT_ENOMEM;
     if (!parse(state, at, len, &line))
         return unknown_format(state, file, at, len, from);
-    struct file_log_record record = {.body = line.text.at, .len = line.text.len, .stream = stream_of(line.stream),
-                                     .tag = tag_of(line.tags, tag), .time_ns = (uint64_t)line.unix_ns, .from = from};
+    struct file_log_record record = {.body = line.text.at,
+                                     .len = line.text.len,
+                                     .stream = stream_of(line.stream),
+                                     .tag = tag_of(line.tags, tag),
+                                     .time_ns = (uint64_t)line.unix_ns,
+                                     .from = from};
     if (line.partial || file->held[0][record.stream].active)
         return join(state, file, &record, line.partial);
     return pass_on(state, file, &record);

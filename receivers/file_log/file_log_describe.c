@@ -34,8 +34,8 @@ struct entries {
 static void add(struct entries *list, bool resource, struct leat_slice key, struct leat_slice value, enum source source)
 {
     uint32_t i = 0;
-    while (i < list->count && (list->at[i].resource != resource || !leat_slice_eq(list->at[i].key, key) ||
-                               list->at[i].source == REMOVED))
+    while (i < list->count &&
+           (list->at[i].resource != resource || !leat_slice_eq(list->at[i].key, key) || list->at[i].source == REMOVED))
         i++;
     if (i == ENTRIES_MAX)
         return; /* file_log__check bounds what a configuration can add */
@@ -67,7 +67,10 @@ static const char *last(const char *from, const char *end, char c)
     return end > from ? end - 1 : NULL;
 }
 
-static struct leat_slice between(const char *from, const char *to) { return leat_slice_of(from, (uint32_t)(to - from)); }
+static struct leat_slice between(const char *from, const char *to)
+{
+    return leat_slice_of(from, (uint32_t)(to - from));
+}
 
 static bool is_uid(struct leat_slice s)
 {

@@ -11,8 +11,8 @@
 #define S_KIND 0170000u
 #define S_REGULAR 0100000u
 #define NS_PER_S 1000000000ull
-#define QUIET_NS (10 * NS_PER_S)        /* a rotated file may still be written to for so long */
-#define FORGET_NS (600 * NS_PER_S)      /* the position of a file that left is kept for so long */
+#define QUIET_NS (10 * NS_PER_S)   /* a rotated file may still be written to for so long */
+#define FORGET_NS (600 * NS_PER_S) /* the position of a file that left is kept for so long */
 #define FINGERPRINT_MAX 65536u
 #define GZIP_MAGIC "\x1f\x8b"
 
@@ -96,6 +96,7 @@ struct file_log_file *file_log__file_new(struct file_log *state, const char *pat
     leat_list_push(&state->files, &file->link);
     bucket_put(state->buckets, state->bucket_count, file);
     state->file_count++;
+    file_log__watch_join(state, file);
     return file;
 }
 
@@ -112,6 +113,7 @@ void file_log__file_shut(struct file_log *state, struct file_log_file *file)
 void file_log__file_free(struct file_log *state, struct file_log_file *file)
 {
     file_log__file_shut(state, file);
+    file_log__watch_leave(state, file);
     if (!file->gone)
         bucket_remove(state, file);
     for (uint32_t stage = 0; stage < 2; stage++)
@@ -240,7 +242,8 @@ leat_rc file_log__file_open(struct file_log *state, struct file_log_file *file)
 {
     struct leat_world *world = state->host->world;
     struct leat_stat st;
-    int fd = world->disk->open(world, file->path, LEAT_O_READ | (state->conf->follow_symlinks ? 0 : LEAT_O_NOFOLLOW), 0);
+    int fd =
+        world->disk->open(world, file->path, LEAT_O_READ | (state->conf->follow_symlinks ? 0 : LEAT_O_NOFOLLOW), 0);
     if (fd < 0)
         return fd == -ENOENT ? LEAT_ENOENT : complain(state, file->path, fd);
     int rc = world->disk->fstat(world, fd, &st);

@@ -60,7 +60,8 @@ static bool brace_match(const char *p, const char *end, const char *name, uint32
     for (const char *q = from; close && q <= close; q++) {
         depth += *q == '{';
         if (depth == 0 && (*q == ',' || q == close)) {
-            int n = snprintf(scratch, sizeof scratch, "%.*s%.*s", (int)(q - from), from, (int)(end - close - 1), close + 1);
+            int n =
+                snprintf(scratch, sizeof scratch, "%.*s%.*s", (int)(q - from), from, (int)(end - close - 1), close + 1);
             if (n >= 0 && (size_t)n < sizeof scratch && part(scratch, scratch + n, name, steps))
                 return true;
             from = q + 1;
@@ -121,8 +122,14 @@ bool file_log__glob_part(const char *pattern, size_t len, const char *name)
 
 /* ---- whole paths ---- */
 
-static size_t part_len(const char *p) { return strcspn(p, "/"); }
-static bool is_doublestar(const char *p, size_t len) { return len == 2 && p[0] == '*' && p[1] == '*'; }
+static size_t part_len(const char *p)
+{
+    return strcspn(p, "/");
+}
+static bool is_doublestar(const char *p, size_t len)
+{
+    return len == 2 && p[0] == '*' && p[1] == '*';
+}
 
 static bool path_match(const char *pattern, const char *path, uint32_t depth)
 {
@@ -154,7 +161,10 @@ static bool path_match(const char *pattern, const char *path, uint32_t depth)
     return !*path;
 }
 
-bool file_log__glob_match(const char *pattern, const char *path) { return path_match(pattern, path, 0); }
+bool file_log__glob_match(const char *pattern, const char *path)
+{
+    return path_match(pattern, path, 0);
+}
 
 leat_rc file_log__glob_check(const char *pattern, struct leat_err *reterr)
 {
@@ -253,8 +263,8 @@ static int try_below(void *ctx, const char *name, int is_dir)
     struct leat_stat st;
     if (!path_len)
         return 0;
-    if (is_dir < 0 && (walk->world->disk->stat(walk->world, walk->path, false, &st) != 0 ||
-                       (st.mode & S_KIND) != S_FOLDER))
+    if (is_dir < 0 &&
+        (walk->world->disk->stat(walk->world, walk->path, false, &st) != 0 || (st.mode & S_KIND) != S_FOLDER))
         return 0;
     walk_on(walk, level->pattern, path_len);
     return 0;

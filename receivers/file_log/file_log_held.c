@@ -79,8 +79,11 @@ void file_log__held_done(struct file_log *state, struct file_log_held *held)
 leat_rc file_log__held_flush(struct file_log *state, struct file_log_file *file, uint32_t stage, uint32_t stream)
 {
     struct file_log_held *held = &file->held[stage][stream];
-    struct file_log_record record = {.body = held->at, .len = held->len, .stream = (uint8_t)stream,
-                                     .tag = held->tag[0] ? held->tag : NULL, .time_ns = held->time_ns,
+    struct file_log_record record = {.body = held->at,
+                                     .len = held->len,
+                                     .stream = (uint8_t)stream,
+                                     .tag = held->tag[0] ? held->tag : NULL,
+                                     .time_ns = held->time_ns,
                                      .from = held->from};
     leat_rc rc = stage == 0 && state->recombine ? file_log__recombine(state, file, &record)
                                                 : file_log__put(state, file, &record);

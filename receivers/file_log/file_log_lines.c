@@ -4,7 +4,10 @@
 
 #include "receivers/file_log/file_log.h"
 
-static bool is_space(uint8_t c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+static bool is_space(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
 /* A sparse hole that a truncation left behind reads as NUL bytes before the next line. */
 static uint32_t skip_nuls(struct file_log *state, const uint8_t *at, uint32_t len)
@@ -92,8 +95,7 @@ static bool cut_at_last(struct file_log *state, struct file_log_file *file, cons
     return false;
 }
 
-static bool find_cut(struct file_log *state, struct file_log_file *file, const uint8_t *at, size_t len,
-                     struct cut *ret)
+static bool find_cut(struct file_log *state, struct file_log_file *file, const uint8_t *at, size_t len, struct cut *ret)
 {
     if (state->line_start)
         return cut_at_start(state, file, at, len, ret);

@@ -19,8 +19,8 @@
 #define TAG_OBSERVED 0x59
 #define TAG_STRING 0x0a /* AnyValue.string_value */
 #define TAG_BYTES 0x3a  /* AnyValue.bytes_value */
-#define HEAD_FIXED 12u /* two tags and two lengths of up to five bytes */
-#define EXTRA_MAX 320u /* logtag, record number and offset, with their keys */
+#define HEAD_FIXED 12u  /* two tags and two lengths of up to five bytes */
+#define EXTRA_MAX 320u  /* logtag, record number and offset, with their keys */
 #define NO_SLICE UINT32_MAX
 
 /* ---- pages and slices ---- */

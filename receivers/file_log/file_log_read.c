@@ -7,8 +7,8 @@
 #include "receivers/file_log/file_log.h"
 
 #define NS_PER_S 1000000000ull
-#define READ_BYTES 262144u   /* one read */
-#define READS_PER_TURN 4u    /* then the loop's other work gets its turn */
+#define READ_BYTES 262144u /* one read */
+#define READS_PER_TURN 4u  /* then the loop's other work gets its turn */
 #define SAVE_NS NS_PER_S
 
 /* ---- one file ---- */
@@ -138,8 +138,8 @@ static bool read_file(struct file_log *state, struct file_log_file *file)
         if (file->size < file->offset)
             return false;
     }
-    if (file->size <= file->offset || (file->size <= file->read_to && file->read_to > file->offset &&
-                                       !force_due(state, file) && !file->unfinished))
+    if (file->size <= file->offset ||
+        (file->size <= file->read_to && file->read_to > file->offset && !force_due(state, file) && !file->unfinished))
         return false;
     return read_on(state, file);
 }
@@ -174,7 +174,7 @@ static void on_turn(struct leat_task *task)
         return;
     }
     if (!state->paused && !state->stopping)
-        file_log__out_flush(state); /* all was read, or enough */
+        file_log__out_flush(state);     /* all was read, or enough */
     if (state->buf_room > READ_BYTES) { /* the long line is over */
         leat_free(state->buf);
         state->buf = NULL;
@@ -192,10 +192,8 @@ static void flush_held(struct file_log *state)
     }
 }
 
-static void on_poll(struct leat_timer *timer)
+static void poll_now(struct file_log *state)
 {
-    struct file_log *state = timer->ctx;
-    leat_timer_start(state->host->loop, timer, (uint64_t)state->conf->poll_interval);
     file_log__scan(state);
     if (file_log__may_read(state)) {
         state->observed_ns = state->host->world->unix_ns(state->host->world);
@@ -208,6 +206,22 @@ static void on_poll(struct leat_timer *timer)
     uint64_t now = leat_loop_now_ns(state->host->loop);
     if (state->dirty && now - state->saved_ns >= SAVE_NS)
         file_log__save(state);
+}
+
+static void on_soon(struct leat_timer *timer)
+{
+    poll_now(timer->ctx);
+}
+
+static void on_poll(struct leat_timer *timer)
+{
+    struct file_log *state = timer->ctx;
+    uint64_t bytes = state->host->counts[FILE_LOG_BYTES];
+    leat_timer_start(state->host->loop, timer, (uint64_t)state->conf->poll_interval);
+    poll_now(state);
+    if (bytes == state->bytes_before)
+        file_log__watch_arm(state);
+    state->bytes_before = bytes;
 }
 
 /* ---- the receiver ---- */
@@ -251,6 +265,7 @@ void file_log__stop(void *ctx, void (*stopped)(void *), void *stopped_ctx)
     struct file_log *state = ctx;
     uint64_t now = leat_loop_now_ns(state->host->loop);
     leat_timer_stop(state->host->loop, &state->poll);
+    leat_timer_stop(state->host->loop, &state->soon);
     leat_task_cancel(&state->turn);
     state->stopped = stopped;
     state->stopped_ctx = stopped_ctx;
@@ -271,6 +286,7 @@ void file_log__close(void *ctx)
     if (!state->host)
         return;
     leat_timer_stop(state->host->loop, &state->poll);
+    leat_timer_stop(state->host->loop, &state->soon);
     leat_task_cancel(&state->turn);
     file_log__out_drop(state);
     LEAT_LIST_EACH (node, &state->files) {
@@ -321,8 +337,8 @@ static leat_rc open_regexes(struct file_log *state, struct leat_err *reterr)
     if (!state->recombine)
         return LEAT_OK;
     char arg[FILE_LOG_PATTERN_MAX];
-    const char *test = state->recombine->is_first_entry ? state->recombine->is_first_entry
-                                                        : state->recombine->is_last_entry;
+    const char *test =
+        state->recombine->is_first_entry ? state->recombine->is_first_entry : state->recombine->is_last_entry;
     leat_rc rc = file_log__test_parse(test, &state->entry_test, arg, sizeof arg, reterr);
     if (rc == LEAT_OK && state->entry_test == FILE_LOG_TEST_MATCHES)
         return file_log__regex_open(arg, &state->entry, reterr);
@@ -349,6 +365,8 @@ leat_rc file_log__start(void *ctx, const void *conf, struct leat_host *host, str
     state->host = host;
     state->encoding = file_log__encoding(conf);
     state->poll = (struct leat_timer){.fire = on_poll, .ctx = state};
+    state->soon = (struct leat_timer){.fire = on_soon, .ctx = state};
+    leat_list_init(&state->folders);
     leat_list_init(&state->files);
     leat_list_init(&state->inflight);
     leat_task_init(&state->turn, on_turn, state);

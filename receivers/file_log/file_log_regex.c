@@ -53,8 +53,8 @@ leat_rc file_log__regex_open(const char *pattern, struct file_log_regex **ret_re
     return LEAT_OK;
 }
 
-bool file_log__regex_find(struct file_log_regex *regex, const uint8_t *at, size_t len, size_t *ret_from,
-                          size_t *ret_to, bool *limited)
+bool file_log__regex_find(struct file_log_regex *regex, const uint8_t *at, size_t len, size_t *ret_from, size_t *ret_to,
+                          bool *limited)
 {
     int rc = pcre2_match(regex->code, at, len, 0, 0, regex->data, regex->context);
     if (rc < 0) {

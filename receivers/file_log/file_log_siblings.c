@@ -66,11 +66,10 @@ void file_log__siblings(struct file_log *state, struct file_log_file *file)
     char folder[PATH_BYTES_MAX], base[256];
     const char *slash = strrchr(file->path, '/');
     size_t folder_len = slash ? (size_t)(slash - file->path) + 1 : 0;
-    if (folder_len >= sizeof folder ||
-        snprintf(base, sizeof base, "%s", file->path + folder_len) >= (int)sizeof base)
+    if (folder_len >= sizeof folder || snprintf(base, sizeof base, "%s", file->path + folder_len) >= (int)sizeof base)
         return;
-    struct search search = {.state = state, .file = file, .base = base, .base_len = strlen(base),
-                            .folder_len = folder_len};
+    struct search search = {
+        .state = state, .file = file, .base = base, .base_len = strlen(base), .folder_len = folder_len};
     memcpy(search.path, file->path, folder_len);
     memcpy(folder, file->path, folder_len);
     folder[folder_len] = 0;

@@ -28,8 +28,14 @@ static leat_rc nop_start(void *state, const void *conf, struct leat_host *host, 
     return LEAT_OK;
 }
 
-static void nop_pause(void *state) { (void)state; }
-static void nop_resume(void *state) { (void)state; }
+static void nop_pause(void *state)
+{
+    (void)state;
+}
+static void nop_resume(void *state)
+{
+    (void)state;
+}
 static void nop_stop(void *state, void (*stopped)(void *ctx), void *ctx)
 {
     (void)state;
@@ -42,7 +48,10 @@ static void nop_dump(const void *state, struct leat_strbuf *out)
     leat_strbuf_puts(out, "receives nothing\n");
 }
 
-static void nop_close(void *state) { ((struct nop *)state)->host = NULL; }
+static void nop_close(void *state)
+{
+    ((struct nop *)state)->host = NULL;
+}
 
 LEAT_RECEIVER(nop, .summary = "receives nothing", .signals = LEAT_ALL_SIGNALS, .forms = LEAT_FORM_OTLP,
               .conf_size = sizeof(struct nop_conf), .state_size = sizeof(struct nop), .fields = fields,

@@ -26,8 +26,11 @@ static void rig_open(struct rig *rig)
     (void)snprintf(rig->file, sizeof rig->file, "%s/client", rig->directory);
     (void)snprintf(rig->bad, sizeof rig->bad, "%s.bad", rig->file);
     rig->host = (struct leat_host){.id = "file_storage", .world = leat_world_real(), .counts = rig->counts};
-    rig->conf = (struct file_storage_conf){.directory = rig->directory, .directory_permissions = "0700",
-                                           .create_directory = true, .fsync = true, .max_size = 4096};
+    rig->conf = (struct file_storage_conf){.directory = rig->directory,
+                                           .directory_permissions = "0700",
+                                           .create_directory = true,
+                                           .fsync = true,
+                                           .max_size = 4096};
 }
 
 static leat_rc open_state(struct rig *rig, struct leat_err *reterr)

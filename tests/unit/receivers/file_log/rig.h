@@ -53,10 +53,22 @@ struct rig {
 
 extern const struct leat_receiver_type leat_receiver_file_log;
 
-static inline struct rig *rig_of_world(struct leat_world *world) { return LEAT_CONTAINER(world, struct rig, world); }
-static inline uint64_t rig_mono(struct leat_world *world) { return rig_of_world(world)->now_ns; }
-static inline uint64_t rig_unix(struct leat_world *world) { return 1700000000000000000ull + rig_of_world(world)->now_ns; }
-static inline uint64_t rig_random(struct leat_world *world) { return ++rig_of_world(world)->now_ns; }
+static inline struct rig *rig_of_world(struct leat_world *world)
+{
+    return LEAT_CONTAINER(world, struct rig, world);
+}
+static inline uint64_t rig_mono(struct leat_world *world)
+{
+    return rig_of_world(world)->now_ns;
+}
+static inline uint64_t rig_unix(struct leat_world *world)
+{
+    return 1700000000000000000ull + rig_of_world(world)->now_ns;
+}
+static inline uint64_t rig_random(struct leat_world *world)
+{
+    return ++rig_of_world(world)->now_ns;
+}
 
 /* ---- what came: a small reader of OTLP, apart from the writer under test ---- */
 
@@ -71,8 +83,8 @@ static inline const uint8_t *rig_varint(const uint8_t *at, uint64_t *ret)
 }
 
 /* Calls each for every length-delimited field; fixed64 ones come with len 8. */
-static inline void rig_fields(const uint8_t *at, const uint8_t *end, void (*each)(void *, uint32_t, const uint8_t *, uint64_t),
-                              void *ctx)
+static inline void rig_fields(const uint8_t *at, const uint8_t *end,
+                              void (*each)(void *, uint32_t, const uint8_t *, uint64_t), void *ctx)
 {
     while (at < end) {
         uint64_t tag, len = 0;
@@ -207,7 +219,10 @@ static inline leat_rc rig_store_get(struct leat_storage *storage, const char *ke
     *ret_len = rig->value_len;
     return LEAT_OK;
 }
-static inline void rig_store_close(struct leat_storage *storage) { (void)storage; }
+static inline void rig_store_close(struct leat_storage *storage)
+{
+    (void)storage;
+}
 
 static const struct leat_storage_ops rig_storage_ops = {rig_store_put, rig_store_get, rig_store_close};
 static inline leat_rc rig_storage(struct leat_host *host, const char *id, const char *name,
@@ -242,11 +257,18 @@ static inline struct rig *rig_new(const char *pattern)
     EXPECT(mkdtemp(rig->folder) != NULL);
     rig->world = (struct leat_world){rig_mono, rig_unix, rig_random, leat_world_real()->disk};
     rig->now_ns = 1000 * RIG_MS;
-    rig->conf = (struct file_log_conf){.start_at = FILE_LOG_BEGINNING, .poll_interval = 200 * (int64_t)RIG_MS,
-                                       .force_flush_period = 500 * (int64_t)RIG_MS, .max_concurrent_files = 1024,
-                                       .fingerprint_size = 1000, .max_log_size = 1 << 20, .encoding = "utf-8",
-                                       .include_file_name = true, .follow_symlinks = true, .max_inflight_bytes = 8 << 20,
-                                       .max_batch_bytes = 256 << 10, .max_batch_records = 4096,
+    rig->conf = (struct file_log_conf){.start_at = FILE_LOG_BEGINNING,
+                                       .poll_interval = 200 * (int64_t)RIG_MS,
+                                       .force_flush_period = 500 * (int64_t)RIG_MS,
+                                       .max_concurrent_files = 1024,
+                                       .fingerprint_size = 1000,
+                                       .max_log_size = 1 << 20,
+                                       .encoding = "utf-8",
+                                       .include_file_name = true,
+                                       .follow_symlinks = true,
+                                       .max_inflight_bytes = 8 << 20,
+                                       .max_batch_bytes = 256 << 10,
+                                       .max_batch_records = 4096,
                                        .max_held_bytes = 32 << 20};
     rig_include(rig, pattern);
     return rig;
@@ -272,8 +294,12 @@ static inline leat_rc rig_start(struct rig *rig, struct leat_err *reterr)
         return opened;
     rig->ops = (struct leat_host_ops){.storage = rig_storage};
     rig->node.ops = &rig_node_ops;
-    rig->host = (struct leat_host){.id = "file_log", .loop = rig->loop, .world = &rig->world, .shard_count = 1,
-                                   .counts = rig->counts, .ops = &rig->ops};
+    rig->host = (struct leat_host){.id = "file_log",
+                                   .loop = rig->loop,
+                                   .world = &rig->world,
+                                   .shard_count = 1,
+                                   .counts = rig->counts,
+                                   .ops = &rig->ops};
     rig->host.out[LEAT_LOGS] = &rig->node;
     rig->host.gate = &rig->gate;
     leat_gate_init(&rig->gate, rig->loop);
@@ -303,7 +329,10 @@ static inline void rig_run(struct rig *rig, uint64_t ms)
     rig->now_ns = end;
 }
 
-static inline void rig_on_stopped(void *ctx) { ((struct rig *)ctx)->stopped = true; }
+static inline void rig_on_stopped(void *ctx)
+{
+    ((struct rig *)ctx)->stopped = true;
+}
 
 /* As a crash: nothing more is saved, nothing is told. */
 static inline void rig_kill(struct rig *rig)
@@ -395,7 +424,10 @@ static inline void rig_rename(struct rig *rig, const char *from, const char *to)
 {
     EXPECT_EQ(rename(rig_path(rig, from), rig_path(rig, to)), 0);
 }
-static inline uint64_t rig_count(const struct rig *rig, enum file_log_row row) { return rig->counts[row]; }
+static inline uint64_t rig_count(const struct rig *rig, enum file_log_row row)
+{
+    return rig->counts[row];
+}
 
 /* The lines that came are exactly these, NULL-ended. */
 static inline void rig_expect(const struct rig *rig, const char *const *lines)

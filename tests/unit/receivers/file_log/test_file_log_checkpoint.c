@@ -207,11 +207,14 @@ LEAT_TEST_OOM(file_log_survives_any_failed_allocation)
 {
     struct rig *rig = stored("*.log");
     rig_container(rig);
-    rig->operators[1] = (struct file_log_operator){.type = "recombine", .is_first_entry = "body matches \"^\\\\S\"",
-                                                   .combine_with = "\n", .force_flush_period = 1000000};
+    rig->operators[1] = (struct file_log_operator){.type = "recombine",
+                                                   .is_first_entry = "body matches \"^\\\\S\"",
+                                                   .combine_with = "\n",
+                                                   .force_flush_period = 1000000};
     rig->conf.operators.count = 2;
-    rig_append(rig, "0.log", "2024-01-01T00:00:00Z stdout F one\n2024-01-01T00:00:00Z stdout F  two\n"
-                             "2024-01-01T00:00:00Z stdout P thr\n2024-01-01T00:00:00Z stdout F ee\n");
+    rig_append(rig, "0.log",
+               "2024-01-01T00:00:00Z stdout F one\n2024-01-01T00:00:00Z stdout F  two\n"
+               "2024-01-01T00:00:00Z stdout P thr\n2024-01-01T00:00:00Z stdout F ee\n");
     leat_rc rc = rig_start(rig, NULL);
     if (rc == LEAT_OK) {
         rig_run(rig, 1500);
@@ -226,9 +229,9 @@ LEAT_TEST_OOM(file_log_survives_any_failed_allocation)
     return rc;
 }
 
-/* Scenario:   start_at end; a file is found and, before a second has passed, the process dies; while it is down the file
- *             grows and is rotated, so that the path is another file.
- * Guarantees: the rest of the old one and all of the new one are read: both belong to what was followed. */
+/* Scenario:   start_at end; a file is found and, before a second has passed, the process dies; while it is down the
+ * file grows and is rotated, so that the path is another file. Guarantees: the rest of the old one and all of the new
+ * one are read: both belong to what was followed. */
 LEAT_TEST(file_log_remembers_a_file_from_its_first_poll)
 {
     struct rig *rig = stored("*.log");

@@ -35,13 +35,18 @@ LEAT_TEST(file_log_refuses_bad_configurations)
     refuse_operator((struct file_log_operator){.type = "json_parser"}, "json_parser");
     refuse_operator((struct file_log_operator){.type = "container"}, "once");
     refuse_operator((struct file_log_operator){.type = "recombine"}, "is_first_entry");
-    refuse_operator((struct file_log_operator){.type = "recombine", .is_first_entry = "body startsWith \"x\""}, "startsWith");
+    refuse_operator((struct file_log_operator){.type = "recombine", .is_first_entry = "body startsWith \"x\""},
+                    "startsWith");
     refuse_operator((struct file_log_operator){.type = "recombine", .is_first_entry = "body matches \"(\""}, "regular");
-    refuse_operator((struct file_log_operator){.type = "recombine", .is_first_entry = "body matches \"a\" or true"}, "only");
-    refuse_operator((struct file_log_operator){.type = "recombine", .is_first_entry = "body matches 'a'",
-                                               .combine_field = "attributes.x"}, "combine_field");
+    refuse_operator((struct file_log_operator){.type = "recombine", .is_first_entry = "body matches \"a\" or true"},
+                    "only");
+    refuse_operator((struct file_log_operator){.type = "recombine",
+                                               .is_first_entry = "body matches 'a'",
+                                               .combine_field = "attributes.x"},
+                    "combine_field");
     refuse_operator((struct file_log_operator){.type = "move", .from = "body", .to = "attributes.x"}, "moved");
-    refuse_operator((struct file_log_operator){.type = "move", .from = "attributes.logtag", .to = "resource.x"}, "record");
+    refuse_operator((struct file_log_operator){.type = "move", .from = "attributes.logtag", .to = "resource.x"},
+                    "record");
     refuse_operator((struct file_log_operator){.type = "add", .field = "attributes.x"}, "value");
     refuse_operator((struct file_log_operator){.type = "remove", .field = "attributes.x", .output = "gone"}, "gone");
 }
@@ -51,10 +56,11 @@ LEAT_TEST(file_log_parses_fields)
 {
     static const struct {
         const char *text, *key;
-    } table[] = {{"attributes.a", "a"}, {"attributes[\"a.b\"]", "a.b"}, {"resource['x']", "x"}, {"resource.x", "x"},
-                 {"attributes", NULL}, {"attributes.", NULL}, {"attributes.a.b", NULL}, {"attributes[\"a\"", NULL},
-                 {"attributes[\"a\"][\"b\"]", NULL}, {"attributes[\"\"]", NULL}, {"attributesx", NULL}, {"", NULL},
-                 {"resource[", NULL}, {"resource[]", NULL}, {"resource[\"]", NULL}};
+    } table[] = {{"attributes.a", "a"},      {"attributes[\"a.b\"]", "a.b"}, {"resource['x']", "x"},
+                 {"resource.x", "x"},        {"attributes", NULL},           {"attributes.", NULL},
+                 {"attributes.a.b", NULL},   {"attributes[\"a\"", NULL},     {"attributes[\"a\"][\"b\"]", NULL},
+                 {"attributes[\"\"]", NULL}, {"attributesx", NULL},          {"", NULL},
+                 {"resource[", NULL},        {"resource[]", NULL},           {"resource[\"]", NULL}};
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct file_log_field_ref ref;
         bool ok = file_log__field_parse(table[i].text, &ref);
@@ -100,16 +106,26 @@ LEAT_TEST(file_log_globs)
     static const struct {
         const char *pattern, *path;
         bool match;
-    } table[] = {{"/a/*.log", "/a/x.log", true},      {"/a/*.log", "/a/b/x.log", false},
-                 {"/a/**/*.log", "/a/x.log", true},   {"/a/**/*.log", "/a/b/c/x.log", true},
-                 {"/a/**", "/a/b/c", true},           {"/**/c", "/a/b/c", true},
-                 {"/a/?.log", "/a/xx.log", false},    {"/a/[a-c]*.log", "/a/bz.log", true},
-                 {"/a/[!a-c]*", "/a/bz", false},      {"/a/[^a]", "/a/b", true},
-                 {"/a/{x,y*}.log", "/a/yes.log", true}, {"/a/{x,y}.log", "/a/z.log", false},
-                 {"/a/{x,{y,z}}", "/a/z", true},      {"/a/\\*", "/a/*", true},
-                 {"/a/\\*", "/a/b", false},           {"/a", "/a/", false},
-                 {"*a*b*c*", "xaxbxc", true},         {"*", "", false},
-                 {"/a/[]]", "/a/]", true},            {"/a/b", "/a", false}};
+    } table[] = {{"/a/*.log", "/a/x.log", true},
+                 {"/a/*.log", "/a/b/x.log", false},
+                 {"/a/**/*.log", "/a/x.log", true},
+                 {"/a/**/*.log", "/a/b/c/x.log", true},
+                 {"/a/**", "/a/b/c", true},
+                 {"/**/c", "/a/b/c", true},
+                 {"/a/?.log", "/a/xx.log", false},
+                 {"/a/[a-c]*.log", "/a/bz.log", true},
+                 {"/a/[!a-c]*", "/a/bz", false},
+                 {"/a/[^a]", "/a/b", true},
+                 {"/a/{x,y*}.log", "/a/yes.log", true},
+                 {"/a/{x,y}.log", "/a/z.log", false},
+                 {"/a/{x,{y,z}}", "/a/z", true},
+                 {"/a/\\*", "/a/*", true},
+                 {"/a/\\*", "/a/b", false},
+                 {"/a", "/a/", false},
+                 {"*a*b*c*", "xaxbxc", true},
+                 {"*", "", false},
+                 {"/a/[]]", "/a/]", true},
+                 {"/a/b", "/a", false}};
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         if (file_log__glob_match(table[i].pattern, table[i].path) != table[i].match)
             fail_msg("%s %s", table[i].pattern, table[i].path);

@@ -87,8 +87,10 @@ LEAT_TEST(file_log_reads_docker)
     struct rig *rig = begin();
     char part[16385] = {0};
     memset(part, 'x', 16384);
-    rig_append(rig, "a.log", "{\"log\":\"say \\\"hi\\\"\\tthere\\n\",\"stream\":\"stdout\",\"time\":\"2024-01-01T00:00:01.5Z\"}\n");
-    rig_append(rig, "a.log", "{\"log\":\"no newline\",\"stream\":\"stderr\",\"time\":\"2024-01-01T00:00:01Z\"}\n{\"log\":\"");
+    rig_append(rig, "a.log",
+               "{\"log\":\"say \\\"hi\\\"\\tthere\\n\",\"stream\":\"stdout\",\"time\":\"2024-01-01T00:00:01.5Z\"}\n");
+    rig_append(rig, "a.log",
+               "{\"log\":\"no newline\",\"stream\":\"stderr\",\"time\":\"2024-01-01T00:00:01Z\"}\n{\"log\":\"");
     rig_append(rig, "a.log", part);
     rig_append(rig, "a.log", "\",\"stream\":\"stdout\",\"time\":\"2024-01-01T00:00:01Z\"}\n");
     rig_append(rig, "a.log", "{\"log\":\"end\\n\",\"stream\":\"stdout\",\"time\":\"2024-01-01T00:00:01Z\"}\n");
@@ -127,12 +129,9 @@ LEAT_TEST(file_log_reads_pods_from_paths)
 {
     static const struct {
         const char *path, *restarts;
-    } table[] = {{"pods/ns_pod_ab-12/app/12.log", "12"},
-                 {"pods/ns_pod_ab-12/app/0.log.20240101-000000", "0"},
-                 {"pods/ns_pod/app/0.log", NULL},
-                 {"pods/ns_pod_XYZ/app/0.log", NULL},
-                 {"pods/ns_pod_ab-12/app/x.log", NULL},
-                 {"pods/_pod_ab-12/app/1.log", NULL}};
+    } table[] = {{"pods/ns_pod_ab-12/app/12.log", "12"}, {"pods/ns_pod_ab-12/app/0.log.20240101-000000", "0"},
+                 {"pods/ns_pod/app/0.log", NULL},        {"pods/ns_pod_XYZ/app/0.log", NULL},
+                 {"pods/ns_pod_ab-12/app/x.log", NULL},  {"pods/_pod_ab-12/app/1.log", NULL}};
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct rig *rig = rig_new("pods/*/*/*");
         rig_container(rig);
@@ -154,11 +153,11 @@ LEAT_TEST(file_log_edits_fields)
     struct rig *rig = rig_new("*.log");
     rig_container(rig);
     rig->conf.include_file_record_number = true;
-    rig->operators[1] = (struct file_log_operator){.type = "move", .from = "attributes[\"log.file.name\"]",
-                                                   .to = "resource.file"};
+    rig->operators[1] =
+        (struct file_log_operator){.type = "move", .from = "attributes[\"log.file.name\"]", .to = "resource.file"};
     rig->operators[2] = (struct file_log_operator){.type = "remove", .field = "attributes.logtag"};
-    rig->operators[3] = (struct file_log_operator){.type = "add", .field = "attributes['cluster']",
-                                                   .value = {.kind = LEAT_VALUE_STRING, .text = "blue"}};
+    rig->operators[3] = (struct file_log_operator){
+        .type = "add", .field = "attributes['cluster']", .value = {.kind = LEAT_VALUE_STRING, .text = "blue"}};
     rig->conf.operators.count = 4;
     rig_append(rig, "0.log", AT "stdout F x\n");
     EXPECT_OK(rig_start(rig, NULL));
@@ -192,10 +191,15 @@ LEAT_TEST(file_log_recombines_a_java_trace)
     struct rig *rig = rig_new("*.log");
     struct leat_err err = {0};
     rig_container(rig);
-    rig->operators[1] = (struct file_log_operator){
-        .type = "recombine", .is_first_entry = "body matches \"^(?!\\\\s|Caused by:|\\\\.\\\\.\\\\. )\"",
-        .combine_with = "\n", .combine_field = "body", .max_batch_size = 1000, .max_unmatched_batch_size = 100,
-        .force_flush_period = 5000 * (int64_t)RIG_MS, .source_identifier = "attributes[\"log.file.path\"]"};
+    rig->operators[1] =
+        (struct file_log_operator){.type = "recombine",
+                                   .is_first_entry = "body matches \"^(?!\\\\s|Caused by:|\\\\.\\\\.\\\\. )\"",
+                                   .combine_with = "\n",
+                                   .combine_field = "body",
+                                   .max_batch_size = 1000,
+                                   .max_unmatched_batch_size = 100,
+                                   .force_flush_period = 5000 * (int64_t)RIG_MS,
+                                   .source_identifier = "attributes[\"log.file.path\"]"};
     rig->conf.operators.count = 2;
     EXPECT_OK_ERR(rig_start(rig, &err), &err);
     rig_append(rig, "0.log", AT "stdout F before\n");
@@ -216,8 +220,10 @@ LEAT_TEST(file_log_recombines_a_java_trace)
 LEAT_TEST(file_log_recombine_limits)
 {
     struct rig *rig = rig_new("*.log");
-    rig->operators[0] = (struct file_log_operator){.type = "recombine", .is_last_entry = "body matches ';$'",
-                                                   .combine_with = " ", .max_batch_size = 3,
+    rig->operators[0] = (struct file_log_operator){.type = "recombine",
+                                                   .is_last_entry = "body matches ';$'",
+                                                   .combine_with = " ",
+                                                   .max_batch_size = 3,
                                                    .force_flush_period = 5000 * (int64_t)RIG_MS};
     rig->conf.operators = (struct leat_items){rig->operators, 1};
     rig_append(rig, "a.log", "a\nb;\nc;\nd\ne\nf\ng\nh;\n");

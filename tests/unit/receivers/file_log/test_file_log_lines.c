@@ -2,7 +2,8 @@
 #include "tests/unit/receivers/file_log/rig.h"
 
 /* Scenario:   lines written in pieces, CRLF, blanks around, empty lines.
- * Guarantees: a line is sent when its newline is there; blanks go as the Collector lets them go; empty lines are none. */
+ * Guarantees: a line is sent when its newline is there; blanks go as the Collector lets them go; empty lines are none.
+ */
 LEAT_TEST(file_log_waits_for_the_newline)
 {
     struct rig *rig = rig_new("*.log");
