@@ -3,6 +3,7 @@
 
 #include "agent/app/graph_inner.h"
 #include "agent/base/alloc.h"
+#include "agent/base/obj.h"
 #include "agent/net/coding.h"
 
 /* ---- extensions ---- */
@@ -99,6 +100,7 @@ static void shard_close(struct leat_shard *shard)
     if (shard->loop)
         leat_loop_close(shard->loop);
     leat_coding_trim();
+    leat_obj_trim();
     leat_pool_close(shard->pool);
 }
 
@@ -108,6 +110,7 @@ static void *shard_run(void *ctx)
     leat_pool_bind(shard->pool);
     leat_loop_run(shard->loop);
     leat_coding_trim();
+    leat_obj_trim();
     return NULL;
 }
 

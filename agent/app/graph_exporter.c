@@ -99,7 +99,8 @@ static leat_rc sender_open(struct leat_shard *shard, struct leat_graph__exporter
     exporter->open = true;
     leat_rc rc = type->open ? type->open(exporter->state, &conf, exporter->signal, shard->graph->world, reterr) : LEAT_OK;
     struct leat_sender_opts opts = {.loop = shard->loop, .gate = &shard->gate, .id = conf.id,
-                                    .signal = exporter->signal, .conf = conf.deliver, .codec = &codec, .totals = totals};
+                                    .signal = exporter->signal, .conf = conf.deliver, .codec = &codec, .totals = totals,
+                                    .pace_bytes = (uint64_t)shard->graph->plan->settings.inflight_bytes};
     coding_of(type, &conf, &opts);
     if (rc == LEAT_OK)
         rc = carrier_open(shard, type, &conf, &opts.carrier, reterr);

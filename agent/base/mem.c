@@ -6,6 +6,7 @@
 
 #include "agent/base/alloc.h"
 #include "agent/base/check.h"
+#include "agent/base/obj.h"
 
 #define PAGE_ROOM (LEAT_PAGE_BYTES - (uint32_t)sizeof(struct leat_mem))
 #define CACHE_PAGES_MAX 32u /* pages kept for reuse: 4 MiB a shard */
@@ -151,7 +152,7 @@ static void heap_release(struct leat_mem *mem)
     LEAT_DCHECK(mem->pool == leat_pool_here());
     mem->pool->blocks_out--;
     discharge(mem->pool->budget, mem->charged);
-    leat_free(mem);
+    leat_obj_free(mem, mem->charged);
 }
 
 struct leat_mem *leat_mem_new(uint32_t size)
@@ -164,7 +165,7 @@ struct leat_mem *leat_mem_new(uint32_t size)
     uint32_t charged = size + (uint32_t)sizeof(struct leat_mem);
     if (!charge(pool->budget, charged))
         return NULL;
-    struct leat_mem *mem = leat_alloc(charged);
+    struct leat_mem *mem = charged > LEAT_OBJ_BYTES_MAX ? leat_alloc(charged) : leat_obj_new(charged);
     if (!mem) {
         discharge(pool->budget, charged);
         return NULL;

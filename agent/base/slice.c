@@ -3,6 +3,7 @@
 
 #include "agent/base/alloc.h"
 #include "agent/base/check.h"
+#include "agent/base/obj.h"
 
 static uint8_t lower(uint8_t c) { return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c; }
 
@@ -16,6 +17,8 @@ bool leat_slice_ieq(struct leat_slice a, struct leat_slice b)
     return true;
 }
 
+static void vec_free(struct leat_chain *chain) { leat_obj_free(chain->vec, chain->room * sizeof *chain->vec); }
+
 leat_rc leat_chain_reserve(struct leat_chain *chain, uint32_t more)
 {
     if (chain->room - chain->count >= more)
@@ -25,9 +28,12 @@ leat_rc leat_chain_reserve(struct leat_chain *chain, uint32_t more)
     uint32_t room = chain->room ? chain->room : 4;
     while (room < chain->count + more)
         room *= 2;
-    struct leat_slice *vec = leat_realloc(chain->vec, (size_t)room * sizeof *vec);
+    struct leat_slice *vec = leat_obj_new(room * sizeof *vec);
     if (!vec)
         return LEAT_ENOMEM;
+    if (chain->count)
+        memcpy(vec, chain->vec, chain->count * sizeof *vec);
+    vec_free(chain);
     chain->vec = vec;
     chain->room = room;
     return LEAT_OK;
@@ -104,7 +110,7 @@ leat_rc leat_chain_copy(struct leat_chain *chain, const void *at, uint32_t len)
 leat_rc leat_chain_append(struct leat_chain *chain, struct leat_chain *from)
 {
     if (chain->count == 0 && chain->room <= from->room) {
-        leat_free(chain->vec);
+        vec_free(chain);
         *chain = *from;
         *from = (struct leat_chain){0};
         return LEAT_OK;
@@ -114,7 +120,7 @@ leat_rc leat_chain_append(struct leat_chain *chain, struct leat_chain *from)
         return rc;
     for (uint32_t i = 0; i < from->count; i++)
         LEAT_CHECK(leat_chain_take(chain, from->vec[i]) == LEAT_OK);
-    leat_free(from->vec);
+    vec_free(from);
     *from = (struct leat_chain){0};
     return LEAT_OK;
 }
@@ -177,7 +183,7 @@ void leat_chain_done(struct leat_chain *chain)
 {
     for (uint32_t i = 0; i < chain->count; i++)
         leat_mem_unref(chain->vec[i].mem);
-    leat_free(chain->vec);
+    vec_free(chain);
     *chain = (struct leat_chain){0};
 }
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "agent/base/alloc.h"
+#include "agent/base/obj.h"
 #include "agent/deliver/carrier.h"
 #include "agent/deliver/grpc_target.h"
 #include "agent/deliver/late.h"
@@ -41,7 +42,7 @@ static void flight_end(struct flight *flight, const struct leat_reply *reply, co
     parcel->done(parcel, reply, err);
     leat_task_cancel(&flight->task);
     leat_deliver__outgoing_done(&flight->out);
-    leat_free(flight);
+    leat_obj_free(flight, sizeof *flight);
 }
 
 static void flight_answered(struct leat_grpc_out *call, const struct leat_grpc_status *status,
@@ -70,7 +71,7 @@ static void flight_failed(struct leat_task *task)
 static void grpc_send(struct leat_carrier *base, struct leat_parcel *parcel)
 {
     struct grpc_carrier *carrier = (struct grpc_carrier *)base;
-    struct flight *flight = leat_alloc(sizeof *flight);
+    struct flight *flight = leat_obj_new(sizeof *flight);
     if (!flight) {
         leat_deliver__late_put(&carrier->late, parcel);
         return;

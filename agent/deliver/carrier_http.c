@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "agent/base/alloc.h"
+#include "agent/base/obj.h"
 #include "agent/deliver/carrier.h"
 #include "agent/deliver/http_date.h"
 #include "agent/deliver/late.h"
@@ -53,7 +54,7 @@ static void flight_end(struct flight *flight, const struct leat_reply *reply, co
     parcel->done(parcel, reply, err);
     leat_task_cancel(&flight->task);
     leat_deliver__outgoing_done(&flight->out);
-    leat_free(flight);
+    leat_obj_free(flight, sizeof *flight);
 }
 
 static void flight_answered(struct leat_http1_call *call, const struct leat_http1_response *response,
@@ -186,7 +187,7 @@ static leat_rc flight_prepare(struct flight *flight)
 static void http_send(struct leat_carrier *base, struct leat_parcel *parcel)
 {
     struct http_carrier *carrier = (struct http_carrier *)base;
-    struct flight *flight = leat_alloc(sizeof *flight);
+    struct flight *flight = leat_obj_new(sizeof *flight);
     if (!flight) {
         leat_deliver__late_put(&carrier->late, parcel);
         return;

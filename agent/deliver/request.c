@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "agent/base/alloc.h"
+#include "agent/base/obj.h"
 
 /* Doubles an array that is full; the old one stays on failure. */
 static void *room_for_one(void *at, uint32_t count, uint32_t *room, size_t size)
@@ -12,9 +13,13 @@ static void *room_for_one(void *at, uint32_t count, uint32_t *room, size_t size)
     if (count < *room)
         return at;
     uint32_t more = *room ? *room * 2 : 1;
-    void *grown = leat_realloc(at, more * size);
-    if (grown)
-        *room = more;
+    void *grown = leat_obj_new(more * size);
+    if (!grown)
+        return NULL;
+    if (count)
+        memcpy(grown, at, count * size);
+    leat_obj_free(at, *room * size);
+    *room = more;
     return grown;
 }
 
@@ -69,8 +74,8 @@ void leat_requests_done(struct leat_requests *requests)
 {
     for (uint32_t i = 0; i < requests->count; i++)
         leat_request_done(&requests->at[i]);
-    leat_free(requests->at);
-    leat_free(requests->rejects);
+    leat_obj_free(requests->at, requests->room * sizeof *requests->at);
+    leat_obj_free(requests->rejects, requests->reject_room * sizeof *requests->rejects);
     leat_chain_done(&requests->kept);
     *requests = (struct leat_requests){0};
 }

@@ -42,7 +42,7 @@ static void on_pump(struct leat_task *task)
 static void on_flush(struct leat_timer *timer)
 {
     struct leat_sender *sender = timer->ctx;
-    sender->flush_due = true;
+    sender->flush_due = sender->queued_batches;
     leat_loop_defer(sender->loop, &sender->pump);
 }
 
@@ -58,6 +58,7 @@ static void on_probe(struct leat_timer *timer)
         leat_sender__shot_go(shot);
         return;
     }
+    leat_sender__release_held(sender); /* the held ones are gone: the queue's next goes and sees */
 }
 
 leat_rc leat_sender_open(const struct leat_sender_opts *opts, struct leat_sender **ret_sender)
@@ -76,6 +77,7 @@ leat_rc leat_sender_open(const struct leat_sender_opts *opts, struct leat_sender
     sender->coding = opts->coding;
     sender->coding_level = opts->coding_level;
     sender->totals = opts->totals;
+    sender->pace_bytes = opts->pace_bytes;
     sender->hold_probe_ns = opts->hold_probe_ns ? opts->hold_probe_ns : HOLD_PROBE_NS;
     sender->concurrency = opts->totals->consumers_max;
     leat_list_init(&sender->queue);
@@ -114,6 +116,11 @@ void leat_sender_drain(struct leat_sender *sender, void (*drained)(void *ctx), v
         if (shot->state == LEAT_SHOT_BACKOFF)
             leat_timer_start(sender->loop, &shot->timer, 1);
     }
+    LEAT_LIST_EACH (node, &sender->shipments) {
+        struct leat_sender__shipment *shipment = LEAT_CONTAINER(node, struct leat_sender__shipment, link);
+        if (leat_timer_runs(&shipment->timer))
+            leat_timer_start(sender->loop, &shipment->timer, 1);
+    }
     if (sender->held)
         leat_timer_start(sender->loop, &sender->probe, 1);
     leat_loop_defer(sender->loop, &sender->pump);
@@ -124,6 +131,20 @@ static void on_abandoned_shot(struct leat_timer *timer)
     struct leat_sender__shot *shot = timer->ctx;
     leat_sender__settle_request(shot, 0, LEAT_DROP_SHUTDOWN);
     leat_sender__shot_end(shot);
+}
+
+/* A carrier may end a parcel inside cancel, and its shipment with it: begin again after each. */
+static void cancel_all(struct leat_sender *sender)
+{
+    for (struct leat_list *node = sender->shots.next; node != &sender->shots;) {
+        struct leat_sender__shot *shot = LEAT_CONTAINER(node, struct leat_sender__shot, link);
+        node = node->next;
+        if (shot->state != LEAT_SHOT_OUT || shot->canceled)
+            continue;
+        shot->canceled = true;
+        sender->carrier->ops->cancel(sender->carrier, &shot->parcel);
+        node = sender->shots.next;
+    }
 }
 
 void leat_sender_abandon(struct leat_sender *sender)
@@ -137,14 +158,13 @@ void leat_sender_abandon(struct leat_sender *sender)
     }
     LEAT_LIST_EACH (node, &sender->shots) {
         struct leat_sender__shot *shot = LEAT_CONTAINER(node, struct leat_sender__shot, link);
-        if (shot->state == LEAT_SHOT_OUT) {
-            sender->carrier->ops->cancel(sender->carrier, &shot->parcel);
-        } else { /* READY in line, BACKOFF or HELD */
-            shot->state = LEAT_SHOT_BACKOFF;
-            shot->timer.fire = on_abandoned_shot;
-            leat_timer_start(sender->loop, &shot->timer, 1);
-        }
+        if (shot->state == LEAT_SHOT_OUT)
+            continue;
+        shot->state = LEAT_SHOT_BACKOFF; /* it was READY in line, BACKOFF or HELD */
+        shot->timer.fire = on_abandoned_shot;
+        leat_timer_start(sender->loop, &shot->timer, 1);
     }
+    cancel_all(sender);
     leat_loop_defer(sender->loop, &sender->pump);
 }
 

@@ -35,6 +35,7 @@ struct leat_sender_opts {
     enum leat_coding coding;               /* of the carrier's conf; requests that are precoded are left alone */
     int coding_level;
     struct leat_sender_totals *totals;
+    uint64_t pace_bytes;                   /* sources that wait keep no more than this queued while the peer takes; 0: off */
     uint64_t hold_probe_ns;                /* 0: 30 s */
 };
 leat_rc leat_sender_open(const struct leat_sender_opts *opts, struct leat_sender **ret_sender) LEAT_MUST_CHECK;

@@ -13,6 +13,17 @@
 #include "agent/deliver/backoff.h"
 #include "agent/deliver/sender.h"
 
+/* Reservations that were not put or cancelled yet, innermost last: a holding processor may offer a batch of its own while
+ * the one that made it do so is still being handed round a fan-out. Several of one size are ways of the same batch. */
+#define LEAT_SENDER__NESTED_MAX 8u
+struct leat_sender__reserved {
+    uint32_t depth;
+    struct {
+        int64_t units;
+        uint32_t count;
+    } at[LEAT_SENDER__NESTED_MAX];
+};
+
 struct leat_sender__part {
     struct leat_ack *ack;
     uint32_t first, left; /* first item of the load; items whose end is not known */
@@ -21,6 +32,7 @@ struct leat_sender__part {
 struct leat_sender__load {
     struct leat_sender *sender;
     struct leat_list link;
+    uint64_t bytes; /* of this struct, parts included */
     uint32_t shipments;
     int64_t units;            /* queue credit it holds */
     uint32_t item_count;
@@ -40,7 +52,7 @@ struct leat_sender__shot {
     struct leat_timer timer;
     struct leat_backoff backoff;
     enum leat_sender__state state;
-    bool coded;
+    bool coded, canceled;
     struct leat_list link; /* sender->shots */
 };
 
@@ -73,8 +85,7 @@ struct leat_sender {
 
     struct leat_list queue;                 /* batches, oldest first */
     uint64_t queued_batches, queued_items, queued_bytes;
-    int64_t reserved_units;                 /* of the batch that is being offered */
-    uint32_t reservations;
+    struct leat_sender__reserved reserved;
 
     struct leat_list loads, shipments, shots;
     uint32_t loads_out;
@@ -82,10 +93,11 @@ struct leat_sender {
     uint64_t slowed_ns;
 
     struct leat_task pump;
-    struct leat_timer flush;                /* batcher's flush_timeout */
-    bool flush_due;
+    struct leat_timer flush;                /* batcher's flush_timeout; also: a load could not be made for want of memory */
+    uint64_t flush_due;                     /* so many of the oldest batches leave however few they are */
 
     bool held;
+    uint64_t pace_bytes, moved_ns;          /* when something was last delivered */
     uint64_t hold_probe_ns;
     struct leat_timer probe;
 
@@ -98,7 +110,8 @@ struct leat_sender {
 
 /* sender_queue.c */
 extern const struct leat_stage_ops leat_sender__node_ops;
-bool leat_sender__take_credit(struct leat_sender_totals *totals, int64_t units);
+bool leat_sender__reserve(struct leat_sender_totals *totals, struct leat_sender__reserved *reserved, int64_t units);
+int64_t leat_sender__unreserve(struct leat_sender__reserved *reserved); /* the units of one reservation */
 void leat_sender__put_reserved(struct leat_sender *sender, struct leat_batch *batch, int64_t units);
 int64_t leat_sender__units(const struct leat_sender *sender, const struct leat_batch *batch);
 struct leat_sender__load *leat_sender__take(struct leat_sender *sender, struct leat_sender__shipment **ret_shipment);
@@ -109,6 +122,7 @@ void leat_sender__settle(struct leat_sender__shipment *shipment, uint32_t item, 
                          enum leat_outcome outcome, enum leat_drop reason);
 void leat_sender__settle_request(struct leat_sender__shot *shot, uint32_t delivered, enum leat_drop rest);
 uint32_t leat_sender__item(const struct leat_request *request, uint32_t k); /* k-th item of a request, as batch item */
+uint32_t leat_sender__item_after(const struct leat_request *request, uint32_t item); /* the next one; there is one */
 
 /* sender_ship.c */
 struct leat_sender__shipment *leat_sender__shipment_new(struct leat_sender__load *load);
@@ -117,6 +131,8 @@ void leat_sender__shipment_end(struct leat_sender__shipment *shipment);
 void leat_sender__shot_go(struct leat_sender__shot *shot);
 void leat_sender__shot_end(struct leat_sender__shot *shot);
 void leat_sender__shot_retry(struct leat_sender__shot *shot, uint64_t peer_wait_ns);
+uint64_t leat_sender__wait(struct leat_sender__shot *shot, uint64_t peer_wait_ns); /* UINT64_MAX: no more tries */
+void leat_sender__shot_hold(struct leat_sender__shot *shot);
 void leat_sender__release_held(struct leat_sender *sender);
 void leat_sender__complain(struct leat_sender *sender, enum leat_level level, const char *what, const char *text);
 

@@ -2,6 +2,7 @@
 /* What a verdict does to the items of a request. */
 #include "agent/base/alloc.h"
 #include "agent/base/check.h"
+#include "agent/base/obj.h"
 #include "agent/deliver/sender_inner.h"
 
 #define SLOW_DOWN_NS 100000000ull /* the peer's load is not news more often than this */
@@ -42,7 +43,7 @@ static bool ship_some(struct leat_sender__shot *shot, const uint8_t *bits, uint3
         from->load->shipments--;
         leat_list_remove(&some->link);
         leat_free(some->map);
-        leat_free(some);
+        leat_obj_free(some, sizeof *some);
         return false;
     }
     for (uint32_t i = 0, n = 0; n < count; i++)
@@ -79,8 +80,10 @@ static bool ship_range(struct leat_sender__shot *shot, uint32_t from, uint32_t t
     uint8_t *bits = bits_new(shot);
     if (!bits)
         return false;
-    for (uint32_t k = from; k < to; k++)
-        leat_bitmap_set(bits, leat_sender__item(shot->request, k));
+    uint32_t item = leat_sender__item(shot->request, from);
+    leat_bitmap_set(bits, item);
+    for (uint32_t k = from + 1; k < to; k++)
+        leat_bitmap_set(bits, item = leat_sender__item_after(shot->request, item));
     bool made = ship_some(shot, bits, to - from);
     leat_free(bits);
     if (made)
@@ -91,8 +94,10 @@ static bool ship_range(struct leat_sender__shot *shot, uint32_t from, uint32_t t
 static void settle_k(struct leat_sender__shot *shot, uint32_t from, uint32_t to, enum leat_outcome outcome,
                      enum leat_drop reason)
 {
-    for (uint32_t k = from; k < to; k++)
-        leat_sender__settle(shot->shipment, leat_sender__item(shot->request, k), 1, outcome, reason);
+    uint32_t item = leat_sender__item(shot->request, from);
+    leat_sender__settle(shot->shipment, item, 1, outcome, reason);
+    for (uint32_t k = from + 1; k < to; k++)
+        leat_sender__settle(shot->shipment, item = leat_sender__item_after(shot->request, item), 1, outcome, reason);
 }
 
 /* Two halves instead of the whole. A half that cannot be made (no memory) is dropped for that reason. */
@@ -123,6 +128,7 @@ static void delivered(struct leat_sender__shot *shot, const struct leat_verdict 
     uint32_t count = shot->request->count, rejected = verdict->rejected < count ? verdict->rejected : count;
     if (rejected)
         leat_sender__complain(sender_of(shot), LEAT_LOG_WARN, "the peer rejected items", verdict->text);
+    sender_of(shot)->moved_ns = leat_loop_now_ns(sender_of(shot)->loop);
     went_well(sender_of(shot));
     leat_sender__settle_request(shot, count - rejected, LEAT_DROP_REJECTED);
     leat_sender__shot_end(shot);
@@ -141,9 +147,10 @@ static uint32_t next_part(const struct leat_sender__shot *shot, uint32_t k)
 {
     const struct leat_sender__load *load = shot->shipment->load;
     const struct leat_sender__shipment *shipment = shot->shipment;
-    uint32_t end = load->item_count;
+    uint32_t end = load->item_count, i = leat_sender__item(shot->request, k);
     for (uint32_t j = k; j < shot->request->count; j++) {
-        uint32_t i = leat_sender__item(shot->request, j);
+        if (j > k)
+            i = leat_sender__item_after(shot->request, i);
         uint32_t item = shipment->map ? shipment->map[i] : shipment->first + i;
         if (j == k)
             for (uint32_t p = load->part_count; p-- && load->parts[p].first > item;)
@@ -187,11 +194,7 @@ static void hold(struct leat_sender__shot *shot, const struct leat_verdict *verd
     if (!sender->held)
         leat_log(LEAT_LOG_ERROR, sender->id, "on hold: %s; the queue is kept and one request tries again every %llu s",
                  verdict->text, (unsigned long long)(sender->hold_probe_ns / 1000000000ull));
-    __atomic_store_n(&sender->held, true, __ATOMIC_RELAXED);
-    shot->state = LEAT_SHOT_HELD;
-    shot->parcel.attempt++;
-    if (!leat_timer_runs(&sender->probe))
-        leat_timer_start(sender->loop, &sender->probe, sender->draining ? 1000000000ull : sender->hold_probe_ns);
+    leat_sender__shot_hold(shot);
 }
 
 /* Some again, some refused, the rest delivered. */
@@ -204,8 +207,10 @@ static void retry_items(struct leat_sender__shot *shot, const struct leat_verdic
         leat_sender__shot_retry(shot, peer_wait_ns);
         return;
     }
+    uint32_t item = leat_sender__item(shot->request, 0);
     for (uint32_t k = 0; k < count; k++) {
-        uint32_t item = leat_sender__item(shot->request, k);
+        if (k)
+            item = leat_sender__item_after(shot->request, item);
         if (leat_bitmap_get(verdict->again, k)) {
             leat_bitmap_set(bits, item);
             again++;
@@ -214,10 +219,7 @@ static void retry_items(struct leat_sender__shot *shot, const struct leat_verdic
             leat_sender__settle(shot->shipment, item, 1, bad ? LEAT_DROPPED : LEAT_DELIVERED, LEAT_DROP_REJECTED);
         }
     }
-    uint64_t wait = !again ? 0
-                    : sender->conf->retry.enabled ? leat_backoff_next(&shot->backoff, &sender->conf->retry,
-                                                                      leat_loop_world(sender->loop), peer_wait_ns)
-                                                  : UINT64_MAX;
+    uint64_t wait = again ? leat_sender__wait(shot, peer_wait_ns) : 0;
     enum leat_drop reason = wait == UINT64_MAX ? LEAT_DROP_RETRY_EXHAUSTED : LEAT_DROP_MEMORY;
     if (again && wait != UINT64_MAX && ship_some(shot, bits, again)) {
         leat_ledger__add(&sender->retries, 1);

@@ -2,7 +2,12 @@
 /* What may wait, for how long, and what leaves together. */
 #include "agent/base/alloc.h"
 #include "agent/base/check.h"
+#include "agent/base/obj.h"
 #include "agent/deliver/sender_inner.h"
+
+#define TAKE_RETRY_NS 100000000ull
+
+#define PACE_NS 1000000000ull
 
 static int64_t size_of(int sizer, const struct leat_batch *batch)
 {
@@ -16,14 +21,43 @@ int64_t leat_sender__units(const struct leat_sender *sender, const struct leat_b
     return size_of(sender->conf->queue.sizer, batch);
 }
 
-/* A batch larger than the whole queue passes when nothing else is there: it could never pass otherwise. */
-bool leat_sender__take_credit(struct leat_sender_totals *totals, int64_t units)
+static bool same_batch(const struct leat_sender__reserved *reserved, int64_t units)
 {
+    return reserved->depth && reserved->at[reserved->depth - 1].units == units;
+}
+
+static void note(struct leat_sender__reserved *reserved, int64_t units)
+{
+    if (!same_batch(reserved, units)) {
+        reserved->at[reserved->depth].units = units;
+        reserved->at[reserved->depth++].count = 0;
+    }
+    reserved->at[reserved->depth - 1].count++;
+}
+
+/* A batch larger than the whole queue passes when nothing else is there: it could never pass otherwise. For the same
+ * reason one that reaches this queue by several ways at once passes by all of them when it passes by the first. */
+bool leat_sender__reserve(struct leat_sender_totals *totals, struct leat_sender__reserved *reserved, int64_t units)
+{
+    bool again = same_batch(reserved, units);
+    if (!again && reserved->depth == LEAT_SENDER__NESTED_MAX)
+        return false;
     int64_t left = __atomic_sub_fetch(&totals->queue_left, units, __ATOMIC_RELAXED);
-    if (left >= 0 || left + units == totals->queue_size)
-        return true;
-    __atomic_add_fetch(&totals->queue_left, units, __ATOMIC_RELAXED);
-    return false;
+    if (left < 0 && left + units != totals->queue_size && !again) {
+        __atomic_add_fetch(&totals->queue_left, units, __ATOMIC_RELAXED);
+        return false;
+    }
+    note(reserved, units);
+    return true;
+}
+
+int64_t leat_sender__unreserve(struct leat_sender__reserved *reserved)
+{
+    LEAT_CHECK(reserved->depth > 0);
+    int64_t units = reserved->at[reserved->depth - 1].units;
+    if (--reserved->at[reserved->depth - 1].count == 0)
+        reserved->depth--;
+    return units;
 }
 
 static void give_credit(struct leat_sender *sender, int64_t units)
@@ -32,28 +66,34 @@ static void give_credit(struct leat_sender *sender, int64_t units)
     leat_gate_open(sender->gate);
 }
 
+/* A source that is willing to wait (block_on_overflow) is slowed down before the queue is full, as long as the destination
+ * moves: what waits here costs memory and gains nothing. A destination that stands still gets its whole queue. */
+static bool paced(const struct leat_sender *sender)
+{
+    return sender->pace_bytes && sender->conf->queue.block_on_overflow && sender->queued_bytes > sender->pace_bytes &&
+           leat_loop_now_ns(sender->loop) - sender->moved_ns < PACE_NS;
+}
+
 static leat_rc queue_reserve(struct leat_stage *node, const struct leat_batch *batch)
 {
     struct leat_sender *sender = LEAT_CONTAINER(node, struct leat_sender, node);
     int64_t units = leat_sender__units(sender, batch);
-    if (sender->abandoned) { /* whatever still comes flows to its counted end */
+    if (sender->abandoned && sender->reserved.depth < LEAT_SENDER__NESTED_MAX) { /* what still comes flows to its counted end */
         __atomic_sub_fetch(&sender->totals->queue_left, units, __ATOMIC_RELAXED);
-    } else if (sender->draining || !leat_sender__take_credit(sender->totals, units)) {
-        leat_ledger__add(&sender->ledger.refused, batch->item_count);
-        return LEAT_AGAIN;
+        note(&sender->reserved, units);
+        return LEAT_OK;
     }
-    sender->reserved_units = units; /* several reservations at once are for the same batch, hence the same size */
-    sender->reservations++;
-    return LEAT_OK;
+    if (!sender->draining && !paced(sender) && leat_sender__reserve(sender->totals, &sender->reserved, units))
+        return LEAT_OK;
+    leat_ledger__add(&sender->ledger.refused, batch->item_count);
+    return LEAT_AGAIN;
 }
 
 static void queue_cancel(struct leat_stage *node, const struct leat_batch *batch)
 {
     (void)batch;
     struct leat_sender *sender = LEAT_CONTAINER(node, struct leat_sender, node);
-    LEAT_CHECK(sender->reservations > 0);
-    sender->reservations--;
-    __atomic_add_fetch(&sender->totals->queue_left, sender->reserved_units, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&sender->totals->queue_left, leat_sender__unreserve(&sender->reserved), __ATOMIC_RELAXED);
 }
 
 static void append(struct leat_sender *sender, struct leat_batch *batch)
@@ -67,13 +107,16 @@ static void append(struct leat_sender *sender, struct leat_batch *batch)
 static void queue_put(struct leat_stage *node, struct leat_batch *batch)
 {
     struct leat_sender *sender = LEAT_CONTAINER(node, struct leat_sender, node);
-    LEAT_CHECK(sender->reservations > 0);
-    sender->reservations--;
-    leat_sender__put_reserved(sender, batch, sender->reserved_units);
+    leat_sender__put_reserved(sender, batch, leat_sender__unreserve(&sender->reserved));
 }
 
 void leat_sender__put_reserved(struct leat_sender *sender, struct leat_batch *batch, int64_t units)
 {
+    if (batch->item_count == 0) { /* an edit has left nothing of it */
+        leat_batch_end(batch, LEAT_DELIVERED, 0);
+        give_credit(sender, units);
+        return;
+    }
     int64_t more = leat_sender__units(sender, batch) - units; /* an edit may have changed its size */
     __atomic_sub_fetch(&sender->totals->queue_left, more, __ATOMIC_RELAXED);
     leat_ledger_in(&sender->ledger, batch->item_count, batch->payload.bytes);
@@ -123,6 +166,7 @@ static void pop(struct leat_sender *sender, struct leat_batch *batch)
 {
     leat_list_remove(&batch->link);
     sender->queued_batches--;
+    sender->flush_due -= sender->flush_due > 0;
     sender->queued_items -= batch->item_count;
     sender->queued_bytes -= batch->payload.bytes;
 }
@@ -177,6 +221,7 @@ static void cut_head(struct leat_sender *sender)
     batch->item_count -= first->item_count;
     leat_list_push_front(&sender->queue, &first->link);
     sender->queued_batches++;
+    sender->flush_due += sender->flush_due > 0;
     sender->queued_bytes += first->payload.bytes + batch->payload.bytes;
     more += leat_sender__units(sender, batch) + leat_sender__units(sender, first);
     __atomic_sub_fetch(&sender->totals->queue_left, more, __ATOMIC_RELAXED);
@@ -227,19 +272,32 @@ static uint32_t log2_up(uint32_t n)
     return bits;
 }
 
+static struct leat_sender__load *load_new(struct leat_sender *sender, uint32_t parts,
+                                          struct leat_sender__shipment **ret_shipment)
+{
+    uint64_t bytes = sizeof(struct leat_sender__load) + parts * sizeof(struct leat_sender__part);
+    struct leat_sender__load *load = leat_obj_new(bytes);
+    if (!load)
+        return NULL;
+    load->bytes = bytes;
+    load->sender = sender;
+    *ret_shipment = leat_sender__shipment_new(load);
+    if (*ret_shipment)
+        return load;
+    leat_obj_free(load, bytes);
+    return NULL;
+}
+
 struct leat_sender__load *leat_sender__take(struct leat_sender *sender, struct leat_sender__shipment **ret_shipment)
 {
     if (leat_list_empty(&sender->queue) || !enough(sender))
         return NULL;
     cut_head(sender);
     uint32_t count = count_together(sender);
-    struct leat_sender__load *load = leat_zalloc(1, sizeof *load + count * sizeof load->parts[0]);
-    if (!load)
-        return NULL;
-    load->sender = sender;
-    struct leat_sender__shipment *shipment = leat_sender__shipment_new(load);
-    if (!shipment) {
-        leat_free(load);
+    struct leat_sender__shipment *shipment;
+    struct leat_sender__load *load = load_new(sender, count, &shipment);
+    if (!load) { /* nobody else may come by to try again */
+        leat_timer_start(sender->loop, &sender->flush, TAKE_RETRY_NS);
         return NULL;
     }
     begin(load, shipment, head_of(sender));
@@ -247,10 +305,7 @@ struct leat_sender__load *leat_sender__take(struct leat_sender *sender, struct l
     }
     leat_list_push(&sender->loads, &load->link);
     sender->loads_out++;
-    if (leat_list_empty(&sender->queue)) {
-        sender->flush_due = false;
-        leat_timer_stop(sender->loop, &sender->flush);
-    }
+    leat_timer_stop(sender->loop, &sender->flush); /* it was the oldest batch's; the next one waits from here on */
     load->isolate_left = load->part_count + 2 * log2_up(load->item_count);
     *ret_shipment = shipment;
     return load;

@@ -2,11 +2,13 @@
 /* The life of shipments and shots: encode, compress, send, wait, send again. */
 #include "agent/base/alloc.h"
 #include "agent/base/check.h"
+#include "agent/base/obj.h"
 #include "agent/deliver/sender_inner.h"
 #include "agent/net/coding.h"
 
 #define ENCODE_RETRY_NS 100000000ull
 #define DRAIN_RETRY_NS_MAX 500000000ull
+#define DRAIN_PROBE_NS 1000000000ull
 
 void leat_sender__complain(struct leat_sender *sender, enum leat_level level, const char *what, const char *text)
 {
@@ -25,7 +27,7 @@ static void on_encode_again(struct leat_timer *timer) { leat_sender__shipment_st
 
 struct leat_sender__shipment *leat_sender__shipment_new(struct leat_sender__load *load)
 {
-    struct leat_sender__shipment *shipment = leat_zalloc(1, sizeof *shipment);
+    struct leat_sender__shipment *shipment = leat_obj_new(sizeof *shipment);
     if (!shipment)
         return NULL;
     shipment->load = load;
@@ -33,6 +35,13 @@ struct leat_sender__shipment *leat_sender__shipment_new(struct leat_sender__load
     leat_list_push(&load->sender->shipments, &shipment->link);
     load->shipments++;
     return shipment;
+}
+
+/* One shot per request, as long as the requests are there. */
+static void shots_free(struct leat_sender__shipment *shipment)
+{
+    leat_obj_free(shipment->shots, shipment->requests.count * sizeof *shipment->shots);
+    shipment->shots = NULL;
 }
 
 static void load_end(struct leat_sender__load *load)
@@ -44,7 +53,7 @@ static void load_end(struct leat_sender__load *load)
     leat_meta_unref(load->meta);
     leat_list_remove(&load->link);
     sender->loads_out--;
-    leat_free(load);
+    leat_obj_free(load, load->bytes);
     leat_gate_open(sender->gate);
     leat_loop_defer(sender->loop, &sender->pump);
 }
@@ -55,11 +64,11 @@ void leat_sender__shipment_end(struct leat_sender__shipment *shipment)
     LEAT_CHECK(shipment->shots_open == 0);
     leat_timer_stop(load->sender->loop, &shipment->timer);
     leat_list_remove(&shipment->link);
+    shots_free(shipment);
     leat_requests_done(&shipment->requests);
     leat_chain_done(&shipment->batch.payload);
-    leat_free(shipment->shots);
     leat_free(shipment->map);
-    leat_free(shipment);
+    leat_obj_free(shipment, sizeof *shipment);
     if (--load->shipments == 0)
         load_end(load);
 }
@@ -72,9 +81,8 @@ static void shipment_fail(struct leat_sender__shipment *shipment, enum leat_drop
 
 static void encode_later(struct leat_sender__shipment *shipment)
 {
+    shots_free(shipment);
     leat_requests_done(&shipment->requests);
-    leat_free(shipment->shots);
-    shipment->shots = NULL;
     leat_timer_start(shipment->load->sender->loop, &shipment->timer, ENCODE_RETRY_NS);
 }
 
@@ -101,7 +109,7 @@ static leat_rc shots_new(struct leat_sender__shipment *shipment)
 {
     struct leat_sender *sender = shipment->load->sender;
     uint32_t count = shipment->requests.count;
-    shipment->shots = leat_zalloc(count, sizeof *shipment->shots);
+    shipment->shots = leat_obj_new(count * sizeof *shipment->shots);
     if (!shipment->shots)
         return LEAT_ENOMEM;
     for (uint32_t i = 0; i < count; i++) {
@@ -160,6 +168,8 @@ void leat_sender__shot_end(struct leat_sender__shot *shot)
     leat_timer_stop(sender->loop, &shot->timer);
     leat_list_remove(&shot->link);
     leat_chain_done(&shot->request->body);
+    if (sender->held && !sender->abandoned && !leat_timer_runs(&sender->probe)) /* it was the one that probed */
+        leat_timer_start(sender->loop, &sender->probe, sender->hold_probe_ns);
     if (--shipment->shots_open == 0)
         leat_sender__shipment_end(shipment);
     if (!key)
@@ -215,6 +225,8 @@ void leat_sender__shot_go(struct leat_sender__shot *shot)
         return;
     }
     shot->state = LEAT_SHOT_OUT;
+    if (!shot->backoff.began_ns)
+        shot->backoff.began_ns = leat_loop_now_ns(sender->loop);
     leat_ledger__add(&sender->requests_sent, 1);
     leat_ledger__add(&sender->in_flight, 1);
     if (shot->parcel.attempt)
@@ -223,10 +235,12 @@ void leat_sender__shot_go(struct leat_sender__shot *shot)
     sender->carrier->ops->send(sender->carrier, &shot->parcel);
 }
 
-static uint64_t wait_of(struct leat_sender__shot *shot, uint64_t peer_wait_ns)
+uint64_t leat_sender__wait(struct leat_sender__shot *shot, uint64_t peer_wait_ns)
 {
     struct leat_sender *sender = shot->shipment->load->sender;
     const struct leat_retry_conf *retry = &sender->conf->retry;
+    if (sender->abandoned)
+        return 0;
     if (!retry->enabled)
         return UINT64_MAX;
     uint64_t wait = leat_backoff_next(&shot->backoff, retry, leat_loop_world(sender->loop), peer_wait_ns);
@@ -236,7 +250,7 @@ static uint64_t wait_of(struct leat_sender__shot *shot, uint64_t peer_wait_ns)
 void leat_sender__shot_retry(struct leat_sender__shot *shot, uint64_t peer_wait_ns)
 {
     struct leat_sender *sender = shot->shipment->load->sender;
-    uint64_t wait = wait_of(shot, peer_wait_ns);
+    uint64_t wait = leat_sender__wait(shot, peer_wait_ns);
     if (wait == UINT64_MAX || sender->abandoned) {
         leat_sender__settle_request(shot, 0, sender->abandoned ? LEAT_DROP_SHUTDOWN : LEAT_DROP_RETRY_EXHAUSTED);
         leat_sender__shot_end(shot);
@@ -264,12 +278,27 @@ static void on_done(struct leat_parcel *parcel, const struct leat_reply *reply, 
         return;
     }
     leat_sender__complain(sender, LEAT_LOG_WARN, "sending failed", err->text);
+    if (sender->held && leat_rc_fate(err->code) == LEAT_FATE_RETRY) { /* on hold nothing is given up */
+        leat_sender__shot_hold(shot);
+        return;
+    }
     if (leat_rc_fate(err->code) == LEAT_FATE_RETRY) {
         leat_sender__shot_retry(shot, 0);
         return;
     }
     leat_sender__settle_request(shot, 0, LEAT_DROP_REFUSED);
     leat_sender__shot_end(shot);
+}
+
+/* Waits with the others for a probe that passes. */
+void leat_sender__shot_hold(struct leat_sender__shot *shot)
+{
+    struct leat_sender *sender = shot->shipment->load->sender;
+    __atomic_store_n(&sender->held, true, __ATOMIC_RELAXED);
+    shot->state = LEAT_SHOT_HELD;
+    shot->parcel.attempt++;
+    if (!leat_timer_runs(&sender->probe))
+        leat_timer_start(sender->loop, &sender->probe, sender->draining ? DRAIN_PROBE_NS : sender->hold_probe_ns);
 }
 
 void leat_sender__release_held(struct leat_sender *sender)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/base/alloc.h"
+#include "agent/base/obj.h"
 
 static const char *append(char **to, const char *text)
 {
@@ -67,7 +68,7 @@ bool leat_meta_eq(const struct leat_meta *a, const struct leat_meta *b)
 
 struct leat_batch *leat_batch_new(enum leat_signal signal, const struct leat_form_ops *form)
 {
-    struct leat_batch *batch = leat_zalloc(1, sizeof *batch);
+    struct leat_batch *batch = leat_obj_new(sizeof *batch);
     if (!batch)
         return NULL;
     batch->signal = signal;
@@ -99,7 +100,7 @@ void leat_batch_free(struct leat_batch *batch)
         return;
     leat_chain_done(&batch->payload);
     leat_meta_unref(batch->meta);
-    leat_free(batch);
+    leat_obj_free(batch, sizeof *batch);
 }
 
 void leat_batch_end(struct leat_batch *batch, enum leat_outcome outcome, enum leat_drop reason)

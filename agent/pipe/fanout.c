@@ -28,8 +28,9 @@ static bool skips(struct leat_branch *branch)
 static bool cut_loose(struct leat_fanout *fanout, struct leat_branch *branch, bool others_move)
 {
     uint64_t now = leat_loop_now_ns(fanout->loop);
-    if (branch->full_since_ns == 0)
+    if (branch->full_since_ns == 0 || now - branch->full_seen_ns > fanout->wait_ns) /* nobody looked for long: unknown */
         branch->full_since_ns = now ? now : 1;
+    branch->full_seen_ns = now;
     if (!others_move || now - branch->full_since_ns < fanout->wait_ns)
         return false;
     branch->cut = true;

@@ -66,6 +66,7 @@ struct leat_branch {
     struct leat_stage *to;
     const char *label;       /* for the alarm: "logs/default > loki" */
     uint64_t full_since_ns;  /* 0: it takes */
+    uint64_t full_seen_ns;   /* when it was last seen full */
     bool cut;                /* cut loose until it has drained */
     bool reserved;           /* between reserve and put */
     struct leat_ledger ledger;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "agent/base/alloc.h"
+#include "agent/base/obj.h"
 #include "agent/net/h2/grpc_text.h"
 
 #define FRAME_BYTES_MAX (256u << 10)
@@ -29,7 +30,7 @@ static void call_free(struct leat_h2_call *call)
     if (call->out)
         call->out->stream = NULL;
     leat_h2__stream_done(&call->h2);
-    leat_free(call);
+    leat_obj_free(call, sizeof *call);
 }
 
 static void read_status(const struct leat_h2_call *call, struct leat_grpc_status *status,
@@ -278,7 +279,7 @@ leat_rc leat_h2__client_start(struct leat_h2_client *client, struct leat_grpc_ou
 {
     nghttp2_nv nvs[NVS_FIXED + NVS_MAX];
     char timeout[24];
-    struct leat_h2_call *call = leat_zalloc(1, sizeof *call);
+    struct leat_h2_call *call = leat_obj_new(sizeof *call);
     if (!call)
         return LEAT_ENOMEM;
     leat_h2__body_set(&call->h2.body, out->message, out->coding != LEAT_CODING_NONE);
@@ -287,7 +288,7 @@ leat_rc leat_h2__client_start(struct leat_h2_client *client, struct leat_grpc_ou
     int32_t id =
         nghttp2_submit_request(client->h2.ng, NULL, nvs, request_head(client, out, timeout, nvs), &provider, call);
     if (id < 0) {
-        leat_free(call);
+        leat_obj_free(call, sizeof *call);
         return id == NGHTTP2_ERR_NOMEM ? LEAT_ENOMEM : LEAT_EFULL;
     }
     leat_h2__stream_init(&client->h2, &call->h2, id);

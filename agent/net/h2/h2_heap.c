@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "agent/base/alloc.h"
+#include "agent/base/obj.h"
 
 struct block {
     struct leat_list link;
@@ -19,7 +19,7 @@ static struct block *block_of(void *at)
 static void *heap_alloc(size_t size, void *ctx)
 {
     struct leat_h2_heap *heap = ctx;
-    struct block *block = size < SIZE_MAX - sizeof *block ? leat_alloc(sizeof *block + size) : NULL;
+    struct block *block = size < SIZE_MAX - sizeof *block ? leat_obj_new(sizeof *block + size) : NULL;
     if (!block) {
         heap->failed = true;
         return NULL;
@@ -38,7 +38,7 @@ static void heap_free(void *at, void *ctx)
     struct block *block = block_of(at);
     heap->bytes -= block->size;
     leat_list_remove(&block->link);
-    leat_free(block);
+    leat_obj_free(block, sizeof *block + block->size);
 }
 
 static void *heap_zalloc(size_t count, size_t size, void *ctx)
@@ -74,7 +74,9 @@ nghttp2_mem leat_h2__heap_mem(struct leat_h2_heap *heap)
 
 void leat_h2__heap_done(struct leat_h2_heap *heap)
 {
-    for (struct leat_list *link; (link = leat_list_pop(&heap->blocks));)
-        leat_free(LEAT_CONTAINER(link, struct block, link));
+    for (struct leat_list *link; (link = leat_list_pop(&heap->blocks));) {
+        struct block *block = LEAT_CONTAINER(link, struct block, link);
+        leat_obj_free(block, sizeof *block + block->size);
+    }
     heap->bytes = 0;
 }
