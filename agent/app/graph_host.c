@@ -27,6 +27,8 @@ static void on_accepted(void *ctx, int fd)
     struct leat_graph__listen *listen = ctx;
     struct leat_graph *graph = listen->graph;
     struct leat_graph__adopter *to = &listen->adopters[listen->next++ % graph->shard_count];
+    if (!to->adopt)
+        to = &listen->adopters[0]; /* an instance of shard 0 alone */
     if (to->host->shard == 0) {
         to->adopt(to->state, fd);
         return;
@@ -67,7 +69,17 @@ static leat_rc listen_new(struct leat_host *host, const char *endpoint, struct l
     return LEAT_OK;
 }
 
-/* Shard 0 comes first and makes the entry; the address is bound when the last shard has joined. */
+/* An extension that lives on shard 0 alone: nobody else will join. */
+static bool is_alone(const struct leat_host *host)
+{
+    const struct leat_shard *first = &((struct leat_graph *)host->graph)->shards[0];
+    for (uint32_t i = 0; i < first->extension_count; i++)
+        if (&first->extensions[i].host == host)
+            return first->extensions[i].type->shard0_only;
+    return false;
+}
+
+/* Shard 0 comes first and makes the entry; the address is bound when the last shard that serves it has joined. */
 static leat_rc host_listen(struct leat_host *host, const char *endpoint, void (*adopt)(void *state, int fd),
                            void *state, struct leat_err *reterr)
 {
@@ -76,7 +88,7 @@ static leat_rc host_listen(struct leat_host *host, const char *endpoint, void (*
     if (!listen && listen_new(host, endpoint, &listen) != LEAT_OK)
         return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "out of memory");
     listen->adopters[host->shard] = (struct leat_graph__adopter){adopt, state, host};
-    if (host->shard + 1 < graph->shard_count)
+    if (host->shard + 1 < graph->shard_count && !is_alone(host))
         return LEAT_OK;
     return leat_listener_open(graph->shards[0].loop, endpoint, on_accepted, listen, &listen->listener, reterr);
 }

@@ -3,8 +3,7 @@
 #pragma once
 #include <stdint.h>
 
+#include "agent/base/available.h"
 #include "config/service.h"
 
-/* The cgroup's limit (v2, then v1), else RAM. */
-uint64_t leat_memory_available(void);
 void leat_memory_limits(const struct leat_settings *settings, uint64_t available, uint64_t *ret_hard, uint64_t *ret_soft);
