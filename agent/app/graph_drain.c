@@ -3,6 +3,7 @@
  *
  *   RUN -> EMPTY: receivers stop, processors pass on what they hold
  *       -> SEND:  senders send what they have
+ *       -> HOME:  what crossed to another shard's sender has come back to its source
  *       -> DONE:  on every shard; then shard 0 tells the caller
  *
  * A shard goes on when shard 0 orders it, and shard 0 orders when all have reported: a batch that crosses to another
@@ -21,7 +22,7 @@ static void report(struct leat_shard *shard)
 static bool processors_empty(struct leat_shard *shard)
 {
     bool empty = true;
-    for (uint32_t i = 0; i < shard->processor_count; i++) {
+    for (uint32_t i = shard->processor_count; i-- > 0;) { /* made from the exporters up: the first in a pipeline goes first */
         struct leat_graph__processor *processor = &shard->processors[i];
         if (processor->type->flush && !processor->type->flush(processor->state))
             empty = false;
@@ -104,8 +105,10 @@ static void on_order(struct leat_message *message)
     shard->phase = shard->graph->phase;
     if (shard->phase == LEAT_PHASE_EMPTY)
         empty(shard);
-    else
+    else if (shard->phase == LEAT_PHASE_SEND)
         send(shard);
+    else
+        report(shard); /* whatever shard 0 sent here before the order has arrived */
 }
 
 static void order_all(struct leat_graph *graph, enum leat_graph__phase phase)
@@ -121,8 +124,8 @@ static void on_report(struct leat_message *message)
     struct leat_graph *graph = LEAT_CONTAINER(message, struct leat_shard, report)->graph;
     if (--graph->reports_left)
         return;
-    if (graph->phase == LEAT_PHASE_EMPTY) {
-        order_all(graph, LEAT_PHASE_SEND);
+    if (graph->phase == LEAT_PHASE_EMPTY || graph->phase == LEAT_PHASE_SEND) {
+        order_all(graph, graph->phase == LEAT_PHASE_EMPTY ? LEAT_PHASE_SEND : LEAT_PHASE_HOME);
         return;
     }
     graph->phase = LEAT_PHASE_DONE;

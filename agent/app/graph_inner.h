@@ -43,6 +43,7 @@ struct leat_graph__processor {
     struct leat_host host;
     void *state;
     bool open;
+    bool head; /* receivers put into it */
 };
 
 struct leat_graph__receiver {
@@ -68,7 +69,7 @@ struct leat_graph__listen {
     struct leat_graph__listen *after;
 };
 
-enum leat_graph__phase { LEAT_PHASE_RUN, LEAT_PHASE_EMPTY, LEAT_PHASE_SEND, LEAT_PHASE_DONE };
+enum leat_graph__phase { LEAT_PHASE_RUN, LEAT_PHASE_EMPTY, LEAT_PHASE_SEND, LEAT_PHASE_HOME, LEAT_PHASE_DONE };
 
 struct leat_shard {
     struct leat_graph *graph;

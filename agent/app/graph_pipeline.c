@@ -15,7 +15,8 @@ static struct leat_graph__processor *of(struct leat_stage *node)
 static leat_rc processor_reserve(struct leat_stage *node, const struct leat_batch *batch)
 {
     struct leat_graph__processor *processor = of(node);
-    leat_rc rc = processor->shard->phase != LEAT_PHASE_RUN ? LEAT_AGAIN : LEAT_OK; /* stopping: what is inside leaves */
+    bool stopping = processor->head && processor->shard->phase != LEAT_PHASE_RUN; /* what is inside leaves, no more comes */
+    leat_rc rc = stopping ? LEAT_AGAIN : LEAT_OK;
     if (rc == LEAT_OK && processor->type->admit)
         rc = processor->type->admit(processor->state, batch);
     if (rc == LEAT_OK && !processor->type->accepts_on_take)
@@ -70,6 +71,7 @@ static leat_rc processor_open(struct leat_shard *shard, const struct leat_plan_p
     processor->type = processor->part->type->descriptor;
     processor->pipeline = pipeline;
     processor->shard = shard;
+    processor->head = part == pipeline->processors.at[0];
     leat_graph__host_init(&processor->host, shard, processor->part->id);
     processor->host.next = next;
     processor->host.waiter = (struct leat_waiter){.wake = wake_processor, .ctx = processor};

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/deliver/backoff.h"
 
+#define WAIT_NS_MIN 1000000ull             /* intervals may be 0: even so no loop that burns a core */
+#define WAIT_NS_MAX 31536000000000000ull   /* a year: UINT64_MAX is the word for "no more" */
+
 static double unit(struct leat_world *world) { return (double)(world->random(world) >> 11) * 0x1p-53; }
 
 static uint64_t jittered(uint64_t interval_ns, const struct leat_retry_conf *conf, struct leat_world *world)
@@ -27,7 +30,9 @@ uint64_t leat_backoff_next(struct leat_backoff *backoff, const struct leat_retry
     if (wait < peer_wait_ns)
         wait = peer_wait_ns;
     uint64_t elapsed_max = (uint64_t)conf->max_elapsed_time_ns;
-    if (elapsed_max && now - backoff->began_ns + wait > elapsed_max)
+    if (wait < WAIT_NS_MIN)
+        wait = WAIT_NS_MIN;
+    if (elapsed_max && (wait > elapsed_max || now - backoff->began_ns > elapsed_max - wait))
         return UINT64_MAX;
-    return wait;
+    return wait < WAIT_NS_MAX ? wait : WAIT_NS_MAX;
 }

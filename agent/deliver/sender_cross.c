@@ -11,7 +11,8 @@ struct leat_sender_door {
     struct leat_stage node;
     struct leat_loop *here;   /* the shard of the callers */
     struct leat_sender *home;
-    int64_t reserved_units;   /* of the batch that is being offered */
+    struct leat_sender__reserved reserved;
+    struct courier *couriers; /* one per reservation, so that put needs no memory */
 };
 
 struct courier {
@@ -22,6 +23,7 @@ struct courier {
     int64_t units;
     struct leat_ack stand_in;  /* the home shard's */
     bool acked, released;
+    struct courier *next;      /* door->couriers */
 };
 
 static void come_home(struct leat_message *message)
@@ -107,31 +109,39 @@ static void arrive(struct leat_message *message)
 static leat_rc door_reserve(struct leat_stage *node, const struct leat_batch *batch)
 {
     struct leat_sender_door *door = LEAT_CONTAINER(node, struct leat_sender_door, node);
-    int64_t units = leat_sender__units(door->home, batch);
-    if (!leat_sender__take_credit(door->home->totals, units))
+    struct courier *courier = leat_zalloc(1, sizeof *courier);
+    if (!courier || !leat_sender__reserve(door->home->totals, &door->reserved, leat_sender__units(door->home, batch))) {
+        leat_free(courier);
         return LEAT_AGAIN;
-    door->reserved_units = units;
+    }
+    courier->next = door->couriers;
+    door->couriers = courier;
     return LEAT_OK;
+}
+
+static struct courier *pop(struct leat_sender_door *door)
+{
+    struct courier *courier = door->couriers;
+    courier->units = leat_sender__unreserve(&door->reserved);
+    door->couriers = courier->next;
+    return courier;
 }
 
 static void door_cancel(struct leat_stage *node, const struct leat_batch *batch)
 {
     (void)batch;
     struct leat_sender_door *door = LEAT_CONTAINER(node, struct leat_sender_door, node);
-    __atomic_add_fetch(&door->home->totals->queue_left, door->reserved_units, __ATOMIC_RELAXED);
+    struct courier *courier = pop(door);
+    __atomic_add_fetch(&door->home->totals->queue_left, courier->units, __ATOMIC_RELAXED);
+    leat_free(courier);
 }
 
 static void door_put(struct leat_stage *node, struct leat_batch *batch)
 {
     struct leat_sender_door *door = LEAT_CONTAINER(node, struct leat_sender_door, node);
-    struct courier *courier = leat_zalloc(1, sizeof *courier);
-    if (!courier) {
-        door_cancel(node, batch);
-        leat_batch_end(batch, LEAT_DROPPED, LEAT_DROP_MEMORY);
-        return;
-    }
+    struct courier *courier = pop(door);
     *courier = (struct courier){.message = {.arrive = arrive}, .origin = door->here, .home = door->home, .batch = batch,
-                                .units = door->reserved_units};
+                                .units = courier->units};
     leat_ack_init(&courier->stand_in, on_final);
     leat_handoff_post(door->home->loop, &courier->message);
 }

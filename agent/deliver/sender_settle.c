@@ -85,6 +85,14 @@ static void settle_run(struct leat_sender__shot *shot, uint32_t item, uint32_t c
         leat_sender__settle(shot->shipment, item + good, count - good, LEAT_DROPPED, rest);
 }
 
+uint32_t leat_sender__item_after(const struct leat_request *request, uint32_t item)
+{
+    do
+        item++;
+    while (request->bitmap && !leat_bitmap_get(request->bitmap, item));
+    return item;
+}
+
 /* The first `delivered` items of the request were delivered, the rest dropped: a peer that says how many it refused does
  * not say which. */
 void leat_sender__settle_request(struct leat_sender__shot *shot, uint32_t delivered, enum leat_drop rest)
