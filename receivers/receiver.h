@@ -16,7 +16,7 @@ struct leat_receiver_type {
     const char *name, *summary;
     const char *const *aliases;
     uint32_t signals, forms;   /* bits of what it may emit */
-    uint32_t conf_size, state_size;
+    uint32_t conf_size, state_size, shared_size; /* shared_size: host->shared, for what counts over all shards (atomic) */
     const struct leat_field *fields;
     const struct leat_default *defaults; /* other defaults for shared tables; NULL: none */
     const struct leat_counter_def *counters;

@@ -127,7 +127,8 @@ leat_rc leat_graph_build(const struct leat_graph_opts *opts, struct leat_graph *
     graph->budget = (struct leat_budget){.soft_bytes = opts->memory_soft_bytes, .hard_bytes = opts->memory_hard_bytes};
     graph->shard_count = (uint32_t)opts->plan->settings.shards;
     graph->shards = leat_zalloc(graph->shard_count, sizeof *graph->shards);
-    leat_rc rc = graph->shards ? LEAT_OK : LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "out of memory");
+    graph->shared = leat_zalloc(graph->plan->part_count, sizeof *graph->shared);
+    leat_rc rc = graph->shards && graph->shared ? LEAT_OK : LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "out of memory");
     for (uint32_t i = 0; rc == LEAT_OK && i < graph->shard_count; i++)
         rc = shard_open(graph, i, reterr);
     if (rc != LEAT_OK) {
@@ -203,6 +204,9 @@ struct leat_graph *leat_graph_free(struct leat_graph *graph)
     for (uint32_t i = graph->shards ? graph->shard_count : 0; i-- > 0;)
         shard_close(&graph->shards[i]);
     leat_pool_bind(NULL);
+    for (uint32_t i = 0; graph->shared && i < graph->plan->part_count; i++)
+        leat_free(graph->shared[i]);
+    leat_free(graph->shared);
     leat_free(graph->shards);
     leat_free(graph->totals);
     leat_free(graph);

@@ -104,6 +104,7 @@ struct leat_graph {
     struct leat_shard *shards;
     struct leat_sender_totals *totals; /* per exporter slot, shared by all shards */
     struct leat_graph__listen *listens;
+    void **shared; /* receivers' host->shared, per part; freed after the loops */
     /* draining */
     enum leat_graph__phase phase;
     uint32_t reports_left;

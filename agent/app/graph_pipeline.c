@@ -212,6 +212,17 @@ static void wake_receiver(struct leat_waiter *waiter)
         receiver->type->resume(receiver->state);
 }
 
+/* The first shard makes it; the others find it. */
+static leat_rc shared_of(struct leat_graph__receiver *receiver)
+{
+    struct leat_graph *graph = receiver->shard->graph;
+    void **shared = &graph->shared[receiver->part - graph->plan->parts];
+    if (!*shared && receiver->type->shared_size)
+        *shared = leat_zalloc(1, receiver->type->shared_size);
+    receiver->host.shared = *shared;
+    return *shared || !receiver->type->shared_size ? LEAT_OK : LEAT_ENOMEM;
+}
+
 static leat_rc receiver_new(struct leat_shard *shard, const struct leat_plan_part *part, struct leat_stage *const *heads)
 {
     struct leat_graph__receiver *receiver = &shard->receivers[shard->receiver_count++];
@@ -223,7 +234,7 @@ static leat_rc receiver_new(struct leat_shard *shard, const struct leat_plan_par
     leat_list_init(&receiver->host.waiter.link);
     receiver->state = leat_zalloc(1, receiver->type->state_size);
     receiver->host.counts = leat_graph__counts_new(receiver->type->counters);
-    leat_rc rc = receiver->state && receiver->host.counts ? LEAT_OK : LEAT_ENOMEM;
+    leat_rc rc = receiver->state && receiver->host.counts ? shared_of(receiver) : LEAT_ENOMEM;
     for (int signal = 0; rc == LEAT_OK && signal < LEAT_SIGNAL_COUNT; signal++)
         rc = connect(shard, receiver, (enum leat_signal)signal, heads);
     return rc;
@@ -270,6 +281,7 @@ void leat_graph__pipelines_close(struct leat_shard *shard)
     for (uint32_t i = 0; i < shard->receiver_count; i++) {
         struct leat_graph__receiver *receiver = &shard->receivers[i];
         leat_gate_forget(&receiver->host.waiter);
+        leat_host_done(&receiver->host);
         if (receiver->open)
             receiver->type->close(receiver->state);
         leat_free(receiver->state);

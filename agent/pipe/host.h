@@ -20,6 +20,7 @@ struct leat_host {
     struct leat_gate *gate;
     uint32_t shard, shard_count;
     uint64_t *counts;                        /* one per row of the descriptor's counters, this shard's */
+    void *shared; /* receivers: shared_size bytes of the instance, one block for all shards, zeroed; outlives the loops */
     struct leat_stage *out[LEAT_SIGNAL_COUNT]; /* receivers: where each signal goes; NULL: no pipeline */
     bool waits_final[LEAT_SIGNAL_COUNT];      /* receivers: answer when the ack is final, not when it is accepted */
     bool waits_room[LEAT_SIGNAL_COUNT];       /* push receivers: keep a refused batch until there is room (block_on_overflow) */
@@ -28,7 +29,11 @@ struct leat_host {
     struct leat_waiter waiter;                /* woken when there may be room again; the graph's */
     const struct leat_host_ops *ops;
     void *graph;
+    struct leat_ack *late;                     /* ends reached inside leat_emit, told after the current callback */
+    struct leat_task tell_late;
 };
+/* Tells what is still to be told; before the instance is closed. */
+void leat_host_done(struct leat_host *host);
 
 struct leat_host_ops {
     /* Accepted sockets of `endpoint` are dealt over the shards: each shard's instance passes its own `adopt`. The
