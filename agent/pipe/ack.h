@@ -39,6 +39,7 @@ struct leat_ack {
     uint32_t open; /* parts whose end is not known */
     uint64_t delivered, persisted, dropped[LEAT_DROP_COUNT];
     void (*final)(struct leat_ack *ack); /* may free the ack; never called from inside leat_emit */
+    struct leat_ack *late;               /* leat_emit's: ends that were reached inside it */
 };
 
 void leat_ack_init(struct leat_ack *ack, void (*final)(struct leat_ack *ack)); /* one open part: the first batch */

@@ -4,6 +4,42 @@
 /* Above the soft limit nothing new is let in; what is inside can drain. */
 static bool short_of_memory(void) { return leat_budget_above_soft(leat_pool_budget(leat_pool_here())); }
 
+/* ---- an end that is reached inside leat_emit (a branch cut loose, an edit that left nothing) waits for its end ---- */
+
+static void tell_all(struct leat_host *host)
+{
+    for (struct leat_ack *ack; (ack = host->late);) {
+        host->late = ack->late;
+        leat_ack_close(ack);
+    }
+}
+
+static void on_tell_late(struct leat_task *task)
+{
+    tell_all(task->ctx);
+}
+
+static void release(struct leat_host *host, struct leat_ack *ack)
+{
+    if (!ack || ack->open > 1) {
+        leat_ack_close(ack);
+        return;
+    }
+    if (!host->tell_late.run)
+        leat_task_init(&host->tell_late, on_tell_late, host);
+    ack->late = host->late;
+    host->late = ack;
+    leat_loop_defer(host->loop, &host->tell_late);
+}
+
+void leat_host_done(struct leat_host *host)
+{
+    if (!host->tell_late.run)
+        return;
+    leat_task_cancel(&host->tell_late);
+    tell_all(host);
+}
+
 leat_rc leat_emit(struct leat_host *host, struct leat_batch *batch)
 {
     struct leat_ledger *ledger = &host->ledger[batch->signal];
@@ -22,7 +58,10 @@ leat_rc leat_emit(struct leat_host *host, struct leat_batch *batch)
     batch->born_ns = leat_loop_now_ns(host->loop);
     leat_ledger_in(ledger, batch->item_count, batch->payload.bytes);
     leat_ledger_out(ledger, batch->item_count, batch->payload.bytes);
+    struct leat_ack *ack = batch->ack;
+    leat_ack_split(ack, 1); /* ours, until the put is over */
     leat_stage_put(out, batch);
+    release(host, ack);
     return LEAT_OK;
 }
 

@@ -24,13 +24,18 @@ static bool skips(struct leat_branch *branch)
     return branch->cut;
 }
 
-/* Full for too long while others move: it goes without, so that they can go on. */
-static bool cut_loose(struct leat_fanout *fanout, struct leat_branch *branch, bool others_move)
+static void seen_full(struct leat_fanout *fanout, struct leat_branch *branch)
 {
     uint64_t now = leat_loop_now_ns(fanout->loop);
     if (branch->full_since_ns == 0 || now - branch->full_seen_ns > fanout->wait_ns) /* nobody looked for long: unknown */
         branch->full_since_ns = now ? now : 1;
     branch->full_seen_ns = now;
+}
+
+/* Full for too long while others move: it goes without, so that they can go on. */
+static bool cut_loose(struct leat_fanout *fanout, struct leat_branch *branch, bool others_move)
+{
+    uint64_t now = leat_loop_now_ns(fanout->loop);
     if (!others_move || now - branch->full_since_ns < fanout->wait_ns)
         return false;
     branch->cut = true;
@@ -61,8 +66,10 @@ static leat_rc fanout_reserve(struct leat_stage *node, const struct leat_batch *
         if (branch->reserved)
             branch->full_since_ns = 0;
         taking += branch->reserved;
-        if (rc != LEAT_OK)
+        if (rc != LEAT_OK) {
+            seen_full(fanout, branch);
             worst = rc;
+        }
     }
     for (uint32_t i = 0; i < fanout->count && worst != LEAT_OK; i++) {
         struct leat_branch *branch = &fanout->branches[i];
