@@ -128,6 +128,8 @@ static void delivered(struct leat_sender__shot *shot, const struct leat_verdict 
     uint32_t count = shot->request->count, rejected = verdict->rejected < count ? verdict->rejected : count;
     if (rejected)
         leat_sender__complain(sender_of(shot), LEAT_LOG_WARN, "the peer rejected items", verdict->text);
+    else if (verdict->text[0])
+        leat_sender__complain(sender_of(shot), LEAT_LOG_WARN, "the peer took all, with a word", verdict->text);
     sender_of(shot)->moved_ns = leat_loop_now_ns(sender_of(shot)->loop);
     went_well(sender_of(shot));
     leat_sender__settle_request(shot, count - rejected, LEAT_DROP_REJECTED);

@@ -3,11 +3,14 @@
 #include "exporters/otlp_grpc/otlp_grpc.h"
 #include "proto/otlp_reply/otlp_reply.h"
 
+/* The status has decided. A message that cannot be read hides only what a partial success would have said. */
 static leat_rc judge_success(const struct leat_reply *reply, struct leat_verdict *out)
 {
     struct otlp_reply answer = {0};
     if (otlp_reply_read(reply->body, &answer) != LEAT_OK)
-        return leat_verdict_drop(out, false, "OK, but its message cannot be read");
+        answer = (struct otlp_reply){.text = LEAT_SLICE("status OK, but its message cannot be read")};
+    else if (answer.text.len == 0)
+        answer.text = reply->message;
     uint64_t rejected = answer.rejected < reply->request->count ? answer.rejected : reply->request->count;
     (void)leat_verdict_delivered(out, (uint32_t)rejected);
     uint32_t len = answer.text.len < sizeof out->text - 1 ? answer.text.len : (uint32_t)sizeof out->text - 1;

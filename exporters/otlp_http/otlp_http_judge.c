@@ -17,7 +17,8 @@ static enum answer answer_kind(const struct leat_reply *reply)
     return leat_slice_ieq(type, LEAT_SLICE("application/json")) ? JSON : OTHER;
 }
 
-/* An answer of another kind, or none (Loki's 204), is plain success. */
+/* An answer of another kind, or none (Loki's 204), is plain success; so is one that cannot be read: the status has
+ * decided, and only what a partial success would have said is hidden. */
 static leat_rc judge_success(const struct leat_reply *reply, struct leat_verdict *out)
 {
     struct otlp_reply answer = {0};
@@ -26,7 +27,7 @@ static leat_rc judge_success(const struct leat_reply *reply, struct leat_verdict
         return leat_verdict_delivered(out, 0);
     leat_rc rc = kind == PROTOBUF ? otlp_reply_read(reply->body, &answer) : otlp_reply_read_json(reply->body, &answer);
     if (rc != LEAT_OK)
-        return leat_verdict_drop(out, false, "status %d, but its body cannot be read", reply->status);
+        answer = (struct otlp_reply){.text = LEAT_SLICE("its body cannot be read")};
     uint64_t rejected = answer.rejected < reply->request->count ? answer.rejected : reply->request->count;
     (void)leat_verdict_delivered(out, (uint32_t)rejected);
     uint32_t len = answer.text.len < sizeof out->text - 1 ? answer.text.len : (uint32_t)sizeof out->text - 1;

@@ -5,13 +5,14 @@
 
 #include "agent/base/alloc.h"
 #include "agent/base/obj.h"
+#include "agent/net/coding.h"
 #include "agent/net/h2/grpc_text.h"
 
 #define FRAME_BYTES_MAX (256u << 10)
 #define RESPONSE_BYTES_DEFAULT (4u << 20)
 #define HEADER_BYTES_MAX (64u << 10)
 #define STREAMS_BEFORE_SETTINGS 100u
-#define NVS_FIXED 9u
+#define NVS_FIXED 10u
 #define NVS_MAX 64u
 
 static struct leat_h2_client *client_of(struct leat_h2_session *session)
@@ -70,14 +71,34 @@ static void guess_status(const struct leat_h2_call *call, uint32_t h2_error, str
     }
 }
 
-static void judge_response(struct leat_h2_call *call, struct leat_h2_outcome *outcome)
+/* grpc-go answers in the coding of the request, offered or not. */
+static leat_rc undo_coding(struct leat_h2_call *call)
 {
-    if (!leat_h2__message_is_whole(&call->h2.message))
-        say(&outcome->status, LEAT_GRPC_INTERNAL, "grpc-status 0 without a response message");
-    else if (call->h2.message.prefix[0])
-        say(&outcome->status, LEAT_GRPC_INTERNAL, "the response is compressed, which was not offered");
-    else if (leat_chain_flat(&call->h2.message.bytes, &outcome->response) != LEAT_OK)
-        say(&outcome->status, LEAT_GRPC_UNAVAILABLE, "out of memory for the response");
+    struct leat_chain *bytes = &call->h2.message.bytes, plain = {0};
+    if (!call->h2.message.prefix[0])
+        return LEAT_OK;
+    if (call->coding == LEAT_CODING_NONE)
+        return LEAT_EUNSUPPORTED;
+    leat_rc rc = leat_decode(call->coding, bytes, client_of(call->h2.session)->response_bytes_max, &plain, NULL);
+    if (rc != LEAT_OK)
+        return rc;
+    leat_chain_done(bytes);
+    *bytes = plain;
+    return LEAT_OK;
+}
+
+/* The status has decided: a message that cannot be read costs the reason of a partial success, never the data. */
+static void read_response(struct leat_h2_call *call, struct leat_h2_outcome *outcome)
+{
+    const char *wrong = call->unreadable;
+    if (!wrong && !leat_h2__message_is_whole(&call->h2.message))
+        wrong = "status OK, but its message is missing or cut short";
+    else if (!wrong && undo_coding(call) != LEAT_OK)
+        wrong = "status OK, but its message cannot be decompressed";
+    else if (!wrong && leat_chain_flat(&call->h2.message.bytes, &outcome->response) != LEAT_OK)
+        wrong = "status OK, but there is no memory for its message";
+    if (wrong)
+        outcome->status.message = leat_slice_str(wrong);
 }
 
 static void answer(struct leat_h2_call *call, uint32_t h2_error)
@@ -87,16 +108,14 @@ static void answer(struct leat_h2_call *call, uint32_t h2_error)
     struct leat_slice code = leat_h2__fields_get(&call->h2.fields, "grpc-status");
     struct leat_grpc_out *out = call->out;
     struct leat_h2_client *client = client_of(call->h2.session);
-    if (call->own_code)
-        say(&outcome.status, call->own_code, call->own_text);
-    else if (leat_grpc__code_parse(code, &outcome.status.code))
+    if (leat_grpc__code_parse(code, &outcome.status.code))
         read_status(call, &outcome.status, text);
     else if (h2_error == NGHTTP2_REFUSED_STREAM)
         outcome.end = LEAT_H2_UNPROCESSED;
     else
         guess_status(call, h2_error, &outcome.status, (char *)text);
     if (outcome.end == LEAT_H2_ANSWERED && outcome.status.code == LEAT_GRPC_OK)
-        judge_response(call, &outcome);
+        read_response(call, &outcome);
     call->out = NULL;
     out->stream = NULL;
     client->finished(client->ctx, out, &outcome);
@@ -123,30 +142,32 @@ static void head(struct leat_h2_stream *stream)
     if (call->http_status < 200)
         call->http_status = 0;
     call->is_grpc = leat_grpc__is_grpc(leat_h2__fields_get(&stream->fields, "content-type"));
+    if (!leat_grpc__coding_parse(leat_h2__fields_get(&stream->fields, "grpc-encoding"), &call->coding))
+        call->coding = LEAT_CODING_NONE; /* nobody knows it: matters only if the message is compressed */
 }
 
-static void refuse(struct leat_h2_call *call, int code, const char *text)
+/* The rest of the message is read past: only the status tells what became of the data. */
+static void give_up_message(struct leat_h2_call *call, const char *why)
 {
-    call->own_code = code;
-    call->own_text = text;
-    leat_h2__stream_reset(&call->h2, NGHTTP2_CANCEL);
+    call->unreadable = why;
+    leat_chain_done(&call->h2.message.bytes);
 }
 
 static void data(struct leat_h2_stream *stream, struct leat_slice piece)
 {
     struct leat_h2_call *call = call_of(stream);
-    if (!call->is_grpc || call->own_code) /* an error page of an intermediary: read past it */
+    if (!call->is_grpc || call->unreadable) /* an error page of an intermediary is read past, too */
         return;
     switch (leat_h2__message_feed(&stream->message, piece, client_of(stream->session)->response_bytes_max)) {
     case LEAT_H2_TOO_LARGE:
-        refuse(call, LEAT_GRPC_RESOURCE_EXHAUSTED, "the response is larger than the limit");
+        give_up_message(call, "status OK, but its message is over the limit");
         break;
     case LEAT_H2_BAD_FLAG:
     case LEAT_H2_EXCESS:
-        refuse(call, LEAT_GRPC_INTERNAL, "the response is not one gRPC message");
+        give_up_message(call, "status OK, but its message is not one gRPC message");
         break;
     case LEAT_H2_NO_MEMORY:
-        refuse(call, LEAT_GRPC_UNAVAILABLE, "out of memory for the response");
+        give_up_message(call, "status OK, but there is no memory for its message");
         break;
     default:
         break;
@@ -242,8 +263,9 @@ bool leat_h2__client_has_room(const struct leat_h2_client *client)
 
 static bool is_reserved(struct leat_slice name)
 {
-    static const char *const names[] = {"content-type",  "te",         "user-agent", "grpc-timeout",
-                                        "grpc-encoding", "connection", "host"};
+    static const char *const names[] = {
+        "content-type",         "te",         "user-agent", "grpc-timeout", "grpc-encoding",
+        "grpc-accept-encoding", "connection", "host"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (leat_slice_is(name, names[i]))
             return true;
@@ -266,6 +288,7 @@ static size_t request_head(const struct leat_h2_client *client, const struct lea
         nvs[n++] = leat_h2__nv(LEAT_SLICE("user-agent"), leat_slice_str(client->user_agent));
     if (out->coding != LEAT_CODING_NONE && coding)
         nvs[n++] = leat_h2__nv(LEAT_SLICE("grpc-encoding"), leat_slice_str(coding));
+    nvs[n++] = leat_h2__nv(LEAT_SLICE("grpc-accept-encoding"), LEAT_SLICE("identity,gzip,zstd,snappy"));
     if (out->timeout_ns)
         nvs[n++] = leat_h2__nv(LEAT_SLICE("grpc-timeout"),
                                leat_slice_of(timeout, leat_grpc__timeout_print(out->timeout_ns, timeout)));

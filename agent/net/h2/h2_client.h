@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* h2_client -- the calling side of one connection, on bytes alone; private to agent/net/h2.
  *
+ * Rule     grpc-status alone decides what became of a call; of an OK whose message cannot be read, status.message says why.
  * Threads  one shard's; time comes with each call.
  * Owns     its streams; the calls (leat_grpc_out) stay their caller's, and each that was started is told `finished`
  *          once, unless it was dropped.
@@ -27,8 +28,8 @@ struct leat_h2_call {
     struct leat_grpc_out *out; /* NULL: given up */
     int http_status;
     bool is_grpc;
-    int own_code; /* our verdict before the peer's: a response that is too large; 0: none */
-    const char *own_text;
+    enum leat_coding coding; /* of the answer; the trailers take the place of the head it stood in */
+    const char *unreadable; /* why its message is not looked at; NULL: it is */
 };
 
 struct leat_h2_client {

@@ -62,12 +62,17 @@ static struct leat_verdict judge_body(struct leat_slice body)
     return verdict;
 }
 
-/* Guarantees: a partial success counts what was refused, at most what was sent; a broken message is no success. */
+/* Guarantees: a partial success counts what was refused, at most what was sent; of an OK with a broken message nothing
+ *             is dropped, and the reason is told. */
 LEAT_TEST(otlp_grpc_reads_partial_success)
 {
     EXPECT_EQ(judge_body(LEAT_SLICE("\x0a\x02\x08\x02")).rejected, 2);
     EXPECT_EQ(judge_body(LEAT_SLICE("\x0a\x02\x08\x63")).rejected, 5);
-    EXPECT_EQ(judge_body(LEAT_SLICE("\x0a\x05")).kind, LEAT_VERDICT_DROP);
+    struct leat_verdict broken = judge_body(LEAT_SLICE("\x0a\x05"));
+    EXPECT_EQ(broken.kind, LEAT_VERDICT_DELIVERED);
+    EXPECT_EQ(broken.rejected, 0);
+    EXPECT(strstr(broken.text, "cannot be read"));
+    EXPECT_STR(judge(LEAT_GRPC_OK, LEAT_SLICE("a warning"), false).text, "a warning");
 }
 
 static leat_rc check(const char *endpoint, const char *balancer)

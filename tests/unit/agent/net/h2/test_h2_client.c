@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/net/h2/h2_client.h"
 
+#include <stdio.h>
+
 #include "agent/base/strbuf.h"
+#include "agent/net/coding.h"
 #include "tests/kit/kit.h"
 
 #define S 1000000000ull
@@ -13,6 +16,7 @@ struct desk {
     struct leat_chain message;
     struct leat_strbuf in;
     int ends, code;
+    char text[80], body[32];
     enum leat_h2_end end;
     leat_rc rc;
 };
@@ -25,6 +29,8 @@ static void finished(void *ctx, struct leat_grpc_out *out, const struct leat_h2_
     desk->end = outcome->end;
     desk->code = outcome->end == LEAT_H2_ANSWERED ? outcome->status.code : -1;
     desk->rc = outcome->err ? outcome->err->code : LEAT_OK;
+    (void)snprintf(desk->text, sizeof desk->text, "%.*s", LEAT_SLICE_ARGS(outcome->status.message));
+    (void)snprintf(desk->body, sizeof desk->body, "%.*s", LEAT_SLICE_ARGS(outcome->response));
 }
 
 static leat_rc desk_open(struct desk *desk, const struct leat_grpc_client_opts *opts)
@@ -105,11 +111,13 @@ LEAT_TEST(h2_client_reads_answers)
     } cases[] = {
         {"\0\0\0\0\2ok", 7, STATUS("0"), sizeof STATUS("0") - 1, LEAT_GRPC_OK},
         {"\0\0\0\0\0", 5, STATUS("0"), sizeof STATUS("0") - 1, LEAT_GRPC_OK},
-        {"\1\0\0\0\1x", 6, STATUS("0"), sizeof STATUS("0") - 1, LEAT_GRPC_INTERNAL}, /* compressed: not offered */
-        {"\0\0\0\0\2o", 6, STATUS("0"), sizeof STATUS("0") - 1, LEAT_GRPC_INTERNAL}, /* cut short */
+        {"\1\0\0\0\1x", 6, STATUS("0"), sizeof STATUS("0") - 1, LEAT_GRPC_OK},  /* not what its coding says */
+        {"\0\0\0\0\2o", 6, STATUS("0"), sizeof STATUS("0") - 1, LEAT_GRPC_OK},  /* cut short */
+        {"\2\0\0\0\2ok", 7, STATUS("0"), sizeof STATUS("0") - 1, LEAT_GRPC_OK}, /* no such flag */
         {"\0\0\0\0\2o", 6, STATUS("8"), sizeof STATUS("8") - 1, LEAT_GRPC_RESOURCE_EXHAUSTED},
-        {"\0\0\0\0\0", 5, "\x00\x01x\x01y", 5, LEAT_GRPC_INTERNAL},                           /* no grpc-status */
-        {"\0\0\0\1\0", 5, STATUS("0"), sizeof STATUS("0") - 1, LEAT_GRPC_RESOURCE_EXHAUSTED}, /* over our limit */
+        {"\0\0\0\0\0", 5, "\x00\x01x\x01y", 5, LEAT_GRPC_INTERNAL},           /* no grpc-status */
+        {"\0\0\0\1\0", 5, STATUS("0"), sizeof STATUS("0") - 1, LEAT_GRPC_OK}, /* over our limit */
+        {"\0\0\0\1\0", 5, STATUS("9"), sizeof STATUS("9") - 1, LEAT_GRPC_FAILED_PRECONDITION},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct desk desk;
@@ -121,6 +129,74 @@ LEAT_TEST(h2_client_reads_answers)
         EXPECT_EQ(desk.code, cases[i].code);
         desk_close(&desk);
         EXPECT_EQ(desk.ends, 1);
+    }
+}
+
+static void answer_coded(struct desk *desk, const char *coding, const uint8_t *message, size_t len)
+{
+    char head[128];
+    size_t n = sizeof HEAD_OK - 1;
+    memcpy(head, HEAD_OK, n);
+    head[n++] = 0;
+    head[n++] = sizeof "grpc-encoding" - 1;
+    memcpy(head + n, "grpc-encoding", sizeof "grpc-encoding" - 1);
+    n += sizeof "grpc-encoding" - 1;
+    head[n++] = (char)strlen(coding);
+    memcpy(head + n, coding, strlen(coding));
+    frame(desk, NGHTTP2_SETTINGS, 0, 0, NULL, 0);
+    frame(desk, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 1, head, n + strlen(coding));
+    frame(desk, NGHTTP2_DATA, 0, 1, message, len);
+    frame(desk, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, 1, STATUS("0"),
+          sizeof STATUS("0") - 1);
+}
+
+/* One message of `len` equal bytes in `coding`, with gRPC's prefix, in `to`; answers its length. */
+static size_t coded(enum leat_coding coding, size_t len, uint8_t *to)
+{
+    struct leat_chain in = {0}, out = {0};
+    struct leat_slice flat = {0};
+    uint8_t text[1000];
+    memset(text, 'y', sizeof text);
+    EXPECT_OK(leat_chain_copy(&in, text, (uint32_t)len));
+    EXPECT_OK(leat_encode(coding, 0, &in, &out, NULL));
+    EXPECT_OK(leat_chain_flat(&out, &flat));
+    memcpy(to, (uint8_t[]){1, 0, 0, (uint8_t)(flat.len >> 8), (uint8_t)flat.len}, 5);
+    memcpy(to + 5, flat.at, flat.len);
+    size_t whole = flat.len + 5;
+    leat_mem_unref(flat.mem);
+    leat_chain_done(&in);
+    leat_chain_done(&out);
+    return whole;
+}
+
+/* Scenario:   grpc-go answers in the coding of the request; once in one nobody knows; once with a bomb.
+ * Guarantees: the message is decompressed, up to the limit; the status holds whatever becomes of it, and says why. */
+LEAT_TEST(h2_client_reads_compressed_answers)
+{
+    static const struct {
+        enum leat_coding coding;
+        const char *name;
+        size_t len;
+        const char *body, *text;
+    } cases[] = {
+        {LEAT_CODING_GZIP, "gzip", 3, "yyy", ""},
+        {LEAT_CODING_ZSTD, "zstd", 3, "yyy", ""},
+        {LEAT_CODING_SNAPPY_FRAMED, "snappy", 3, "yyy", ""},
+        {LEAT_CODING_GZIP, "br", 3, "", "status OK, but its message cannot be decompressed"},
+        {LEAT_CODING_GZIP, "gzip", 1000, "", "status OK, but its message cannot be decompressed"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct desk desk;
+        uint8_t message[256];
+        size_t len = coded(cases[i].coding, cases[i].len, message);
+        EXPECT_OK(desk_open(&desk, &plain));
+        answer_coded(&desk, cases[i].name, message, len);
+        EXPECT_OK(say(&desk));
+        EXPECT_EQ(desk.end, LEAT_H2_ANSWERED);
+        EXPECT_EQ(desk.code, LEAT_GRPC_OK);
+        EXPECT_STR(desk.body, cases[i].body);
+        EXPECT_STR(desk.text, cases[i].text);
+        desk_close(&desk);
     }
 }
 
