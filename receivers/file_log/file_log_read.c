@@ -114,8 +114,8 @@ static bool read_on(struct file_log *state, struct file_log_file *file)
         file->read_to = end;
         at_end = false;
     }
-    if ((size_t)n == state->buf_room && end > file->size)
-        file->size = end;
+    if (end > file->size)
+        file->size = end; /* it has grown since it was measured */
     leat_rc rc = file_log__lines(state, file, state->buf + before, len, at_end, &used);
     if (used)
         remember_marker(file, state->buf, before + used);

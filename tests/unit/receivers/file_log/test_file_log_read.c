@@ -32,3 +32,36 @@ LEAT_TEST(file_log_follows_a_container_log)
     EXPECT_EQ(file->final, file->size);
     rig_free(rig);
 }
+
+/* ---- a file that grows between being measured and being read ---- */
+
+static struct rig *growing;
+static int growths;
+
+static ssize_t grow_then_pread(struct leat_world *world, int fd, void *at, size_t len, uint64_t offset)
+{
+    if (len > 4096 && growths > 0) { /* a read of lines, not of a fingerprint */
+        growths--;
+        rig_append(growing, "g.log", "a line that nobody had measured\n");
+    }
+    return leat_world_real()->disk->pread(world, fd, at, len, offset);
+}
+
+/* Scenario:   a file is written to between every measuring of its size and the read that follows.
+ * Guarantees: reading further than the size that was known is no truncation: each line comes once. */
+LEAT_TEST(file_log_takes_growth_between_stat_and_read_for_growth)
+{
+    struct rig *rig = growing = rig_new("*.log");
+    struct leat_disk_ops disk = *leat_world_real()->disk;
+    struct leat_err err = {0};
+    disk.pread = grow_then_pread;
+    rig->world.disk = &disk;
+    rig_append(rig, "g.log", "first\n");
+    growths = 20;
+    EXPECT_OK_ERR(rig_start(rig, &err), &err);
+    rig_run(rig, 250 * 40);
+    EXPECT_EQ(growths, 0);
+    EXPECT_EQ(rig->line_count, 21);
+    EXPECT_EQ(rig->counts[FILE_LOG_TRUNCATED], 0);
+    rig_free(rig);
+}
