@@ -56,12 +56,14 @@ LEAT_TEST(file_log_takes_growth_between_stat_and_read_for_growth)
     struct leat_err err = {0};
     disk.pread = grow_then_pread;
     rig->world.disk = &disk;
-    rig_append(rig, "g.log", "first\n");
     growths = 20;
     EXPECT_OK_ERR(rig_start(rig, &err), &err);
-    rig_run(rig, 250 * 40);
+    for (int i = 0; i < 20; i++) {
+        rig_append(rig, "g.log", "a line that was measured\n");
+        rig_run(rig, 250);
+    }
     EXPECT_EQ(growths, 0);
-    EXPECT_EQ(rig->line_count, 21);
+    EXPECT_EQ(rig->line_count, 40);
     EXPECT_EQ(rig->counts[FILE_LOG_TRUNCATED], 0);
     rig_free(rig);
 }
