@@ -34,7 +34,7 @@ void *leat_obj_new(uint64_t size)
 void leat_obj_free(void *obj, uint64_t size)
 {
     uint32_t class = size > LEAT_OBJ_BYTES_MAX ? 0 : class_of(size);
-    if (!obj || class == 0 || lists[class].count == LEAT_OBJ_KEPT_MAX) {
+    if (!obj || class == 0 || (lists[class].count + 1) * class * STEP > LEAT_OBJ_KEPT_BYTES) {
         leat_free(obj);
         return;
     }
