@@ -83,6 +83,8 @@ static void coding_of(const struct leat_exporter_type *type, const struct leat_e
         opts->coding_level = (int)http->compression_params.level;
     } else if (type->carrier == LEAT_CARRIER_GRPC) {
         opts->coding = (enum leat_coding)((const struct leat_grpc_client_conf *)conf->carrier)->compression;
+        if (opts->coding == LEAT_CODING_SNAPPY) /* gRPC's is a stream of frames */
+            opts->coding = LEAT_CODING_SNAPPY_FRAMED;
     }
 }
 

@@ -16,14 +16,18 @@ struct book {
     enum leat_signal signal;
     const struct leat_ledger *ledger;
     const struct leat_sender *sender; /* exporters */
+    const struct leat_graph__receiver *receiver; /* receivers */
 };
 typedef void visit(void *ctx, const struct book *book);
 
-static void each_host(const struct leat_host *host, const char *kind, uint32_t signals, visit *fn, void *ctx)
+static void each_signal(const struct leat_graph__receiver *receiver, const char *kind, uint32_t signals, visit *fn,
+                        void *ctx)
 {
+    const struct leat_host *host = &receiver->host;
     for (int s = 0; s < LEAT_SIGNAL_COUNT; s++)
         if (signals & LEAT_SIGNAL_BIT(s))
-            fn(ctx, &(struct book){kind, host->id, (enum leat_signal)s, &host->ledger[s], NULL});
+            fn(ctx, &(struct book){.kind = kind, .id = host->id, .signal = (enum leat_signal)s,
+                                   .ledger = &host->ledger[s], .receiver = receiver});
 }
 
 static uint32_t signals_of(const struct leat_host *host)
@@ -39,18 +43,21 @@ static void each_book(const struct leat_graph *graph, const char *kind, visit *f
     for (uint32_t n = 0; n < graph->shard_count; n++) {
         const struct leat_shard *shard = &graph->shards[n];
         for (uint32_t i = 0; *kind == 'r' && i < shard->receiver_count; i++)
-            each_host(&shard->receivers[i].host, kind, signals_of(&shard->receivers[i].host), fn, ctx);
-        for (uint32_t i = 0; *kind == 'p' && i < shard->processor_count; i++)
-            each_host(&shard->processors[i].host, kind, LEAT_SIGNAL_BIT(shard->processors[i].pipeline->signal), fn, ctx);
+            each_signal(&shard->receivers[i], kind, signals_of(&shard->receivers[i].host), fn, ctx);
+        for (uint32_t i = 0; *kind == 'p' && i < shard->processor_count; i++) {
+            const struct leat_graph__processor *p = &shard->processors[i];
+            fn(ctx, &(struct book){.kind = kind, .id = p->host.id, .signal = p->pipeline->signal,
+                                   .ledger = &p->host.ledger[p->pipeline->signal]});
+        }
         for (uint32_t i = 0; *kind == 'e' && i < shard->exporter_count; i++) {
             const struct leat_graph__exporter *e = &shard->exporters[i];
             if (e->sender)
-                fn(ctx, &(struct book){kind, e->part->id, e->signal, leat_sender_ledger(e->sender), e->sender});
+                fn(ctx, &(struct book){kind, e->part->id, e->signal, leat_sender_ledger(e->sender), e->sender, NULL});
         }
         for (uint32_t i = 0; *kind == 'b' && i < shard->fanout_count; i++)
             for (uint32_t b = 0; b < leat_fanout_count(shard->fanouts[i]); b++) {
                 struct leat_branch *branch = leat_fanout_branch(shard->fanouts[i], b);
-                fn(ctx, &(struct book){kind, branch->label, 0, &branch->ledger, NULL});
+                fn(ctx, &(struct book){.kind = kind, .id = branch->label, .ledger = &branch->ledger});
             }
     }
 }
@@ -60,7 +67,7 @@ static void each_book(const struct leat_graph *graph, const char *kind, visit *f
 struct family {
     struct leat_strbuf *out;
     const char *prefix, *suffix;         /* otelcol_receiver_accepted_ + log_records, or a whole name */
-    uint64_t (*value)(const struct book *book, int reason);
+    uint64_t (*value)(const struct book *book, int which);
     int reason;                          /* drop reason, or -1 */
     enum leat_signal signal;             /* only this one when by_signal */
     bool by_signal;
@@ -69,6 +76,7 @@ struct family {
 struct sum {
     const struct family *family;
     const struct book *like;
+    int which; /* drop reason or transport */
     uint64_t total;
 };
 
@@ -81,7 +89,7 @@ static void add_if_same(void *ctx, const struct book *book)
 {
     struct sum *sum = ctx;
     if (same(book, sum->like))
-        sum->total += sum->family->value(book, sum->family->reason);
+        sum->total += sum->family->value(book, sum->which);
 }
 
 struct walk {
@@ -102,9 +110,27 @@ static void is_earlier(void *ctx, const struct book *book)
         earlier->before = true;
 }
 
+static void print_one(const struct walk *walk, const struct book *book, int which, const char *transport)
+{
+    const struct family *family = walk->family;
+    struct sum sum = {.family = family, .like = book, .which = which};
+    each_book(walk->graph, book->kind, add_if_same, &sum);
+    struct leat_strbuf *out = family->out;
+    leat_strbuf_printf(out, "%s%s{%s=", family->prefix, family->suffix, family->by_signal ? book->kind : "component");
+    leat_strbuf_json(out, book->id, strlen(book->id));
+    if (!family->by_signal)
+        leat_strbuf_printf(out, ",kind=\"%s\",signal=\"%s\"", book->kind, leat_signal_name(book->signal));
+    if (transport)
+        leat_strbuf_printf(out, ",transport=\"%s\"", transport);
+    if (family->reason >= 0)
+        leat_strbuf_printf(out, ",reason=\"%s\"", leat_drop_label((enum leat_drop)family->reason));
+    leat_strbuf_printf(out, "} %llu\n", (unsigned long long)sum.total);
+}
+
 static void print_series(void *ctx, const struct book *book)
 {
-    struct walk *walk = ctx;
+    static const char *const nameless[] = {"", NULL};
+    const struct walk *walk = ctx;
     const struct family *family = walk->family;
     if (family->by_signal && book->signal != family->signal)
         return;
@@ -112,18 +138,13 @@ static void print_series(void *ctx, const struct book *book)
     each_book(walk->graph, book->kind, is_earlier, &earlier);
     if (earlier.before)
         return; /* printed with the first of its kind */
-    struct sum sum = {.family = family, .like = book};
-    each_book(walk->graph, book->kind, add_if_same, &sum);
-    struct leat_strbuf *out = family->out;
-    leat_strbuf_printf(out, "%s%s{%s=", family->prefix, family->suffix, family->by_signal ? book->kind : "component");
-    leat_strbuf_json(out, book->id, strlen(book->id));
-    if (!family->by_signal)
-        leat_strbuf_printf(out, ",kind=\"%s\",signal=\"%s\"", book->kind, leat_signal_name(book->signal));
-    if (family->by_signal && *book->kind == 'r')
-        leat_strbuf_puts(out, ",transport=\"\"");
-    if (family->reason >= 0)
-        leat_strbuf_printf(out, ",reason=\"%s\"", leat_drop_label((enum leat_drop)family->reason));
-    leat_strbuf_printf(out, "} %llu\n", (unsigned long long)sum.total);
+    if (!family->by_signal || !book->receiver) {
+        print_one(walk, book, family->reason, NULL);
+        return;
+    }
+    const char *const *transports = book->receiver->type->transports ? book->receiver->type->transports : nameless;
+    for (int i = 0; transports[i]; i++)
+        print_one(walk, book, i, transports[i]);
 }
 
 static void head(struct leat_strbuf *out, const char *prefix, const char *suffix, const char *type, const char *help)
@@ -133,6 +154,12 @@ static void head(struct leat_strbuf *out, const char *prefix, const char *suffix
 
 /* ---- what is shown ---- */
 
+static const struct leat_came *came(const struct book *b, int transport)
+{
+    return &b->receiver->host.came[transport][b->signal];
+}
+static uint64_t v_accepted(const struct book *b, int t) { return get(&came(b, t)->accepted); }
+static uint64_t v_turned_away(const struct book *b, int t) { return get(&came(b, t)->refused); }
 static uint64_t v_in(const struct book *b, int r) { return (void)r, get(&b->ledger->in); }
 static uint64_t v_out(const struct book *b, int r) { return (void)r, get(&b->ledger->out); }
 static uint64_t v_held(const struct book *b, int r) { return (void)r, get(&b->ledger->held); }
@@ -164,8 +191,8 @@ struct row {
 
 /* The Collector's names: one family a signal. */
 static const struct row by_signal[] = {
-    {"receiver", "otelcol_receiver_accepted_", v_out, "counter", "pushed into the pipeline without error"},
-    {"receiver", "otelcol_receiver_refused_", v_refused, "counter", "could not be pushed into the pipeline"},
+    {"receiver", "otelcol_receiver_accepted_", v_accepted, "counter", "pushed into the pipeline without error"},
+    {"receiver", "otelcol_receiver_refused_", v_turned_away, "counter", "could not be pushed into the pipeline"},
     {"exporter", "otelcol_exporter_sent_", v_out, "counter", "delivered to the destination"},
     {"exporter", "otelcol_exporter_send_failed_", v_failed, "counter", "given up for good"},
     {"exporter", "otelcol_exporter_enqueue_failed_", v_refused, "counter", "offered to a full queue"},
@@ -207,7 +234,7 @@ static void queue_family(const struct leat_graph *graph, struct leat_strbuf *out
     const struct leat_shard *shard = &graph->shards[0];
     for (uint32_t i = 0; i < shard->exporter_count; i++) {
         const struct leat_graph__exporter *e = &shard->exporters[i];
-        struct book book = {"exporter", e->part->id, e->signal, NULL, e->sender};
+        struct book book = {"exporter", e->part->id, e->signal, NULL, e->sender, NULL};
         leat_strbuf_printf(out, "%s{exporter=\"%s\",data_type=\"%s\"} %llu\n", name, e->part->id,
                            leat_signal_name(e->signal), (unsigned long long)value(&book, -1));
     }

@@ -43,12 +43,14 @@ void leat_host_done(struct leat_host *host)
 leat_rc leat_emit(struct leat_host *host, struct leat_batch *batch)
 {
     struct leat_ledger *ledger = &host->ledger[batch->signal];
+    struct leat_came *came = &host->came[batch->transport][batch->signal];
     struct leat_stage *out = host->out[batch->signal];
     if (!out)
         return LEAT_EUNSUPPORTED;
     leat_rc rc = short_of_memory() ? LEAT_AGAIN : leat_stage_reserve(out, batch);
     if (rc != LEAT_OK) {
         leat_ledger__add(&ledger->refused, batch->item_count);
+        leat_ledger__add(&came->refused, batch->item_count);
         if (rc == LEAT_AGAIN)
             leat_gate_wait(host->gate, &host->waiter);
         return rc;
@@ -58,6 +60,7 @@ leat_rc leat_emit(struct leat_host *host, struct leat_batch *batch)
     batch->born_ns = leat_loop_now_ns(host->loop);
     leat_ledger_in(ledger, batch->item_count, batch->payload.bytes);
     leat_ledger_out(ledger, batch->item_count, batch->payload.bytes);
+    leat_ledger__add(&came->accepted, batch->item_count);
     struct leat_ack *ack = batch->ack;
     leat_ack_split(ack, 1); /* ours, until the put is over */
     leat_stage_put(out, batch);

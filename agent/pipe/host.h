@@ -13,6 +13,12 @@
 struct leat_server_auth; /* agent/deliver/auth.h */
 struct leat_host_ops;
 
+#define LEAT_TRANSPORTS_MAX 4u
+/* What came by one transport, of one signal; the ledger holds the sum of all. */
+struct leat_came {
+    uint64_t accepted, refused;
+};
+
 struct leat_host {
     const char *id;   /* as configured: "otlp/2" */
     struct leat_loop *loop;
@@ -25,6 +31,7 @@ struct leat_host {
     bool waits_final[LEAT_SIGNAL_COUNT];      /* receivers: answer when the ack is final, not when it is accepted */
     bool waits_room[LEAT_SIGNAL_COUNT];       /* push receivers: keep a refused batch until there is room (block_on_overflow) */
     struct leat_ledger ledger[LEAT_SIGNAL_COUNT];
+    struct leat_came came[LEAT_TRANSPORTS_MAX][LEAT_SIGNAL_COUNT]; /* receivers: by batch->transport */
     struct leat_stage *next;                   /* processors: the next one */
     struct leat_waiter waiter;                /* woken when there may be room again; the graph's */
     const struct leat_host_ops *ops;

@@ -18,9 +18,9 @@ void leat_self_close(struct leat_self *self);
 
 /* The core's counters and the process's own figures, as Prometheus text. */
 void leat_self_metrics(uint64_t up_ns, struct leat_strbuf *out);
-/* Resident set and CPU time of this process. */
+/* Memory and CPU time of this process. */
 struct leat_usage {
-    uint64_t rss_bytes;
+    uint64_t rss_bytes, data_bytes; /* resident; mapped for data */
     double cpu_seconds;
 };
 struct leat_usage leat_self_usage(void);

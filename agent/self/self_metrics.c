@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -25,9 +26,11 @@ struct leat_usage leat_self_usage(void)
         usage.cpu_seconds = (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) +
                             (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6;
     FILE *statm = fopen("/proc/self/statm", "re");
-    unsigned long long total, resident;
-    if (statm && fscanf(statm, "%llu %llu", &total, &resident) == 2)
+    unsigned long long resident, data;
+    if (statm && fscanf(statm, "%*u %llu %*u %*u %*u %llu", &resident, &data) == 2) {
         usage.rss_bytes = resident * (uint64_t)sysconf(_SC_PAGESIZE);
+        usage.data_bytes = data * (uint64_t)sysconf(_SC_PAGESIZE);
+    }
     if (statm)
         (void)fclose(statm);
     return usage;
@@ -58,4 +61,9 @@ void leat_self_metrics(uint64_t up_ns, struct leat_strbuf *out)
     one(out, "otelcol_process_uptime", "counter", "seconds since the start", (double)up_ns / 1e9);
     one(out, "otelcol_process_cpu_seconds", "counter", "CPU seconds of user and system together", usage.cpu_seconds);
     one(out, "otelcol_process_memory_rss", "gauge", "resident bytes", (double)usage.rss_bytes);
+    struct mallinfo2 heap = mallinfo2();
+    one(out, "otelcol_process_runtime_heap_alloc_bytes", "gauge", "live bytes of the heap allocator",
+        (double)(heap.uordblks + heap.hblkhd));
+    one(out, "otelcol_process_runtime_total_sys_memory_bytes", "gauge", "bytes mapped for data",
+        (double)usage.data_bytes);
 }

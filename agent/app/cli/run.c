@@ -10,23 +10,41 @@
 #include "agent/app/graph.h"
 #include "agent/app/memory.h"
 #include "agent/loop/stream.h"
+#include "agent/base/alloc.h"
 #include "agent/self/self.h"
+#include "agent/self/self_style.h"
+
+struct run;
+struct page { /* one reader of own metrics */
+    struct run *run;
+    struct leat_self_style style;
+    struct leat_self *self;
+};
 
 struct run {
     struct leat_plan *plan;
     struct leat_graph *graph;
     struct leat_loop *loop;
-    struct leat_self *self;
+    struct page *pages;
+    uint32_t page_count;
+    char instance_id[37];
     struct leat_signal_watch *watches[2];
     uint64_t began_ns;
+    uint64_t dropped_before; /* items, when the drain began */
     uint32_t stops; /* signals so far */
 };
 
 static void render(void *ctx, struct leat_strbuf *out)
 {
-    struct run *run = ctx;
-    leat_graph_metrics(run->graph, out);
-    leat_self_metrics(leat_loop_now_ns(run->loop) - run->began_ns, out);
+    struct page *page = ctx;
+    struct run *run = page->run;
+    struct leat_strbuf bare = {0};
+    leat_graph_metrics(run->graph, &bare);
+    leat_self_metrics(leat_loop_now_ns(run->loop) - run->began_ns, &bare);
+    leat_self_target_info(&page->style, out);
+    leat_self_restyle(&page->style, &bare, out);
+    out->failed |= bare.failed;
+    leat_strbuf_done(&bare);
 }
 
 /* ---- stopping ---- */
@@ -43,6 +61,7 @@ static void on_signal(void *ctx, int signum)
     if (run->stops++ == 0) {
         leat_log(LEAT_LOG_INFO, "leat", "%s: draining, for %lld s at most", strsignal(signum),
                  (long long)(run->plan->settings.shutdown_timeout_ns / 1000000000));
+        run->dropped_before = leat_graph_dropped(run->graph);
         leat_graph_drain(run->graph, (uint64_t)run->plan->settings.shutdown_timeout_ns, on_drained, run);
         return;
     }
@@ -70,17 +89,46 @@ static void log_settings(const struct leat_telemetry *telemetry)
     leat_log_configure(&conf);
 }
 
+/* A random UUID (RFC 9562, version 4): which run of leat this is. */
+static void name_instance(char to[37])
+{
+    struct leat_world *world = leat_world_real();
+    uint64_t high = (world->random(world) & ~0xf000ull) | 0x4000, low = (world->random(world) << 2 >> 2) | 1ull << 63;
+    (void)snprintf(to, 37, "%08llx-%04llx-%04llx-%04llx-%012llx", (unsigned long long)(high >> 32),
+                   (unsigned long long)(high >> 16 & 0xffff), (unsigned long long)(high & 0xffff),
+                   (unsigned long long)(low >> 48), (unsigned long long)(low & 0xffffffffffffull));
+}
+
+static leat_rc open_page(struct page *page, const struct leat_metric_reader *reader, struct leat_err *reterr)
+{
+    char endpoint[300];
+    page->style = (struct leat_self_style){.units = !reader->without_units,
+                                           .type_suffix = !reader->without_type_suffix,
+                                           .scope = !reader->without_scope_info,
+                                           .resource = page->run->plan->telemetry.resource,
+                                           .constant_labels = reader->constant_labels,
+                                           .instance_id = page->run->instance_id};
+    (void)snprintf(endpoint, sizeof endpoint, strchr(reader->host, ':') ? "[%s]:%lld" : "%s:%lld", reader->host,
+                   (long long)reader->port);
+    return leat_self_open(page->run->loop, endpoint, render, page, &page->self, reterr);
+}
+
 static leat_rc open_self(struct run *run, struct leat_err *reterr)
 {
     const struct leat_telemetry *telemetry = &run->plan->telemetry;
     const struct leat_metric_reader *readers = telemetry->readers.at;
-    for (uint32_t i = 0; i < telemetry->readers.count && telemetry->metric_level != LEAT_METRICS_NONE; i++) {
-        char endpoint[300];
-        if (!readers[i].written)
-            continue;
-        (void)snprintf(endpoint, sizeof endpoint, strchr(readers[i].host, ':') ? "[%s]:%lld" : "%s:%lld", readers[i].host,
-                       (long long)readers[i].port);
-        return leat_self_open(run->loop, endpoint, render, run, &run->self, reterr);
+    if (telemetry->metric_level == LEAT_METRICS_NONE)
+        return LEAT_OK;
+    run->pages = leat_zalloc(telemetry->readers.count, sizeof *run->pages);
+    if (!run->pages)
+        return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "out of memory");
+    run->page_count = telemetry->readers.count;
+    name_instance(run->instance_id);
+    for (uint32_t i = 0; i < run->page_count; i++) {
+        run->pages[i].run = run;
+        leat_rc rc = readers[i].written ? open_page(&run->pages[i], &readers[i], reterr) : LEAT_OK;
+        if (rc != LEAT_OK)
+            return rc;
     }
     return LEAT_OK;
 }
@@ -106,8 +154,9 @@ static leat_rc begin(struct run *run, struct leat_err *reterr)
 
 static void end(struct run *run)
 {
-    if (run->self)
-        leat_self_close(run->self);
+    for (uint32_t i = 0; i < run->page_count; i++)
+        leat_self_close(run->pages[i].self);
+    leat_free(run->pages);
     for (int i = 0; i < 2; i++)
         if (run->watches[i])
             leat_signal_watch_close(run->watches[i]);
@@ -115,17 +164,19 @@ static void end(struct run *run)
     leat_plan_free(run->plan);
 }
 
+/* The exit code tells of the drain alone; what was dropped in all the time before was counted and logged when it was. */
 static int result_of(const struct run *run)
 {
-    uint64_t dropped = leat_graph_dropped(run->graph);
+    uint64_t dropped = leat_graph_dropped(run->graph), late = dropped - run->dropped_before;
     if (!leat_graph_balances(run->graph))
         leat_log(LEAT_LOG_ERROR, "leat", "the ledger does not balance: please report this");
-    if (dropped)
-        leat_log(LEAT_LOG_ERROR, "leat", "drained; %llu items were dropped in all, see leat_dropped_items_total",
-                 (unsigned long long)dropped);
+    if (late)
+        leat_log(LEAT_LOG_ERROR, "leat", "drained; %llu items were dropped on the way, %llu in all, see leat_dropped_items_total",
+                 (unsigned long long)late, (unsigned long long)dropped);
     else
-        leat_log(LEAT_LOG_INFO, "leat", "drained; nothing was dropped");
-    return dropped ? LEAT_EXIT_LOSS : LEAT_EXIT_OK;
+        leat_log(LEAT_LOG_INFO, "leat", "drained, nothing was dropped on the way; %llu items in all",
+                 (unsigned long long)dropped);
+    return late ? LEAT_EXIT_LOSS : LEAT_EXIT_OK;
 }
 
 int leat_cli_run(const struct leat_cli *cli)
