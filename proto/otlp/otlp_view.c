@@ -27,7 +27,33 @@ static void set_value(const struct pb_field *f, struct otlp_value *v)
         v->integer = (int64_t)f->value;
 }
 
-bool otlp_value_of(struct leat_slice any_value, struct otlp_value *ret_value)
+/* The value as nearly all are: one short string and nothing else. */
+static inline __attribute__((always_inline)) bool plain_text(const uint8_t *at, uint32_t len, struct otlp_value *v)
+{
+    uint64_t inner;
+    if (len < 2 || at[0] != PB_TAG(1, PB_LEN))
+        return false;
+    const uint8_t *end = at + len, *body = pb_length(at + 1, end, &inner);
+    if (!body || body + inner != end)
+        return false;
+    v->kind = OTLP_TEXT;
+    v->text = leat_slice_of(body, (uint32_t)inner);
+    return true;
+}
+
+/* A whole number and nothing else. */
+static inline __attribute__((always_inline)) bool plain_integer(const uint8_t *at, uint32_t len, struct otlp_value *v)
+{
+    uint64_t integer;
+    if (len < 2 || at[0] != PB_TAG(3, PB_VARINT) || pb_varint(at + 1, at + len, &integer) != at + len)
+        return false;
+    v->kind = OTLP_INTEGER;
+    v->text = (struct leat_slice){0}; /* what a smaller member leaves free is always clear */
+    v->integer = (int64_t)integer;
+    return true;
+}
+
+static __attribute__((noinline)) bool value_of(struct leat_slice any_value, struct otlp_value *ret_value)
 {
     struct pb_flat in = flat_of(any_value);
     struct pb_field f;
@@ -38,9 +64,31 @@ bool otlp_value_of(struct leat_slice any_value, struct otlp_value *ret_value)
     return got == 0;
 }
 
+bool otlp_value_of(struct leat_slice any_value, struct otlp_value *ret_value)
+{
+    return plain_text(any_value.at, any_value.len, ret_value) || value_of(any_value, ret_value);
+}
+
 bool otlp_value_is_true(const struct otlp_value *value)
 {
     return value->kind == OTLP_TRUTH && value->integer != 0;
+}
+
+/* The attribute as nearly all are: a short key, then its value, and each tag and length a single byte. */
+static inline __attribute__((always_inline)) bool plain_attribute(const uint8_t *at, uint32_t len,
+                                                                  struct otlp_attribute *a)
+{
+    if (len < 4 || len > 127 || at[0] != PB_TAG(1, PB_LEN))
+        return false;
+    uint32_t v = 2u + at[1];
+    if (v + 2 > len || at[v] != PB_TAG(2, PB_LEN) || at[v + 1] != len - v - 2)
+        return false;
+    a->key = leat_slice_of(at + 2, at[1]);
+    const uint8_t *any_value = at + v + 2;
+    uint32_t any_len = at[v + 1];
+    if (!plain_text(any_value, any_len, &a->value) && !plain_integer(any_value, any_len, &a->value))
+        (void)value_of(leat_slice_of(any_value, any_len), &a->value);
+    return true;
 }
 
 static void set_attribute(struct leat_slice message, struct otlp_attribute *a)
@@ -72,9 +120,15 @@ bool otlp_message_next(struct leat_slice *fields, uint32_t number, struct leat_s
 bool otlp_attribute_next(struct leat_slice *fields, uint32_t number, struct otlp_attribute *ret_attribute)
 {
     struct leat_slice message;
-    if (!otlp_message_next(fields, number, &message))
+    const uint8_t *at = fields->at;
+    if (fields->len > 2 && at[0] == PB_TAG(number, PB_LEN) && at[1] < 0x80 && at[1] <= fields->len - 2) {
+        message = leat_slice_of(at + 2, at[1]);
+        *fields = leat_slice_of(at + 2 + message.len, fields->len - 2 - message.len);
+    } else if (!otlp_message_next(fields, number, &message)) {
         return false;
-    set_attribute(message, ret_attribute);
+    }
+    if (!plain_attribute(message.at, message.len, ret_attribute))
+        set_attribute(message, ret_attribute);
     return true;
 }
 
@@ -158,15 +212,82 @@ static void set_log(const struct pb_field *f, const uint8_t *end, struct otlp_lo
     }
 }
 
+/* Any field in any dress: the byte behind it, or NULL. */
+static __attribute__((noinline)) const uint8_t *log_field(const uint8_t *at, const uint8_t *end, struct otlp_log *log)
+{
+    struct pb_flat in = {at, end};
+    struct pb_field f;
+    if (pb_next(&in, &f) != 1)
+        return NULL;
+    set_log(&f, in.at, log);
+    return in.at;
+}
+
+/* A run of attributes: the byte behind the last, or `at` when there is none to be read here. */
+static inline const uint8_t *log_attributes(const uint8_t *at, const uint8_t *end, struct otlp_log *log)
+{
+    const uint8_t *begin = at, *body;
+    uint64_t len;
+    while (at < end && *at == PB_TAG(6, PB_LEN) && (body = pb_length(at + 1, end, &len)) != NULL)
+        at = body + len;
+    if (at != begin) {
+        begin = log->attributes.len ? log->attributes.at : begin;
+        log->attributes = leat_slice_of(begin, (uint32_t)(at - begin));
+    }
+    return at;
+}
+
+/* The fields that nearly every record has, as they are usually written; else `at`. */
+static inline __attribute__((always_inline)) const uint8_t *usual_log_field(const uint8_t *at, const uint8_t *end,
+                                                                            struct otlp_log *log)
+{
+    uint64_t v;
+    const uint8_t *body;
+    switch (*at) {
+    case PB_TAG(1, PB_FIXED64):
+        if (end - at < 9)
+            return at;
+        log->time_unix_nano = pb_load64(at + 1);
+        return at + 9;
+    case PB_TAG(11, PB_FIXED64):
+        if (end - at < 9)
+            return at;
+        log->observed_time_unix_nano = pb_load64(at + 1);
+        return at + 9;
+    case PB_TAG(2, PB_VARINT):
+        if (end - at < 2 || at[1] > 127)
+            return at;
+        log->severity_number = at[1];
+        return at + 2;
+    case PB_TAG(3, PB_LEN):
+        body = pb_length(at + 1, end, &v);
+        if (!body)
+            return at;
+        log->severity_text = leat_slice_of(body, (uint32_t)v);
+        return body + v;
+    case PB_TAG(5, PB_LEN):
+        body = pb_length(at + 1, end, &v);
+        if (!body)
+            return at;
+        if (!plain_text(body, (uint32_t)v, &log->body))
+            (void)value_of(leat_slice_of(body, (uint32_t)v), &log->body);
+        return body + v;
+    case PB_TAG(6, PB_LEN):
+        return log_attributes(at, end, log);
+    default:
+        return at;
+    }
+}
+
 bool otlp_log_of(struct leat_slice record, struct otlp_log *ret_log)
 {
-    struct pb_flat in = flat_of(record);
-    struct pb_field f;
-    int got;
+    const uint8_t *at = record.at, *end = record.len ? at + record.len : at;
     *ret_log = (struct otlp_log){0};
-    while ((got = pb_next(&in, &f)) == 1)
-        set_log(&f, in.at, ret_log);
-    return got == 0;
+    while (at && at < end) {
+        const uint8_t *next = usual_log_field(at, end, ret_log);
+        at = next != at ? next : log_field(at, end, ret_log);
+    }
+    return record.len == 0 || at != NULL;
 }
 
 static void set_status(struct leat_slice status, struct otlp_span *span)

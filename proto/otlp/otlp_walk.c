@@ -47,6 +47,26 @@ static bool flat(struct otlp_walk *walk, enum scratch which, uint32_t offset, ui
     return true;
 }
 
+/* Where a message that ends at offset `end` ends for those who stay in this slice. */
+static const uint8_t *end_here(const struct pb_cursor *c, uint64_t end)
+{
+    uint64_t left = end - pb_cursor_offset(c);
+    return left < pb_cursor_here(c) ? c->at + left : c->end;
+}
+
+/* Past a run of children that lie whole in this slice: nearly all of an envelope. */
+static void pass_children(struct pb_cursor *c, uint64_t end)
+{
+    const uint8_t *stop = end_here(c, end), *at = c->at, *body;
+    uint64_t len;
+    while (at < stop && *at == PB_TAG(2, PB_LEN) && (body = pb_length(at + 1, stop, &len)) != NULL)
+        at = body + len;
+    if (at == c->at)
+        return;
+    c->at = at;
+    pb_cursor_settle(c);
+}
+
 /* The fields of a resource's or scope's envelope other than its children stand anywhere in it: they are looked for
  * when it is entered. The scratch is sized first, so that a second field does not move the first. */
 static bool envelope(struct otlp_walk *walk, enum scratch which, uint64_t end, struct leat_slice *head,
@@ -57,7 +77,10 @@ static bool envelope(struct otlp_walk *walk, enum scratch which, uint64_t end, s
     struct pb_cursor at[2];
     uint64_t lens[2] = {0, 0};
     uint32_t tag;
-    while (pb_cursor_offset(c) < end) {
+    for (;;) {
+        pass_children(c, end);
+        if (pb_cursor_offset(c) >= end)
+            break;
         if (!pb_cursor_tag(c, end, &tag))
             return fail(walk, LEAT_EPARSE);
         if (tag == PB_TAG(1, PB_LEN) || tag == PB_TAG(3, PB_LEN)) {
@@ -137,6 +160,25 @@ static bool step(struct otlp_walk *walk, bool *ret_item)
     return flat(walk, FOR_ITEM, 0, len, &walk->item);
 }
 
+/* The next item, when it follows in the same scope and lies whole in this slice. */
+static bool item_here(struct otlp_walk *walk)
+{
+    struct pb_cursor *c = &walk->cursor;
+    if (walk->level != SCOPE || c->at == c->end || *c->at != PB_TAG(2, PB_LEN))
+        return false;
+    uint64_t len;
+    const uint8_t *stop = end_here(c, walk->end[SCOPE]);
+    const uint8_t *body = c->at < stop ? pb_length(c->at + 1, stop, &len) : NULL;
+    if (!body)
+        return false;
+    walk->item = leat_slice_of(body, (uint32_t)len);
+    walk->item_index++;
+    c->at = body + len;
+    if (c->at == c->end)
+        pb_cursor_settle(c);
+    return true;
+}
+
 bool otlp_walk_next(struct otlp_walk *walk)
 {
     bool item = false;
@@ -144,6 +186,8 @@ bool otlp_walk_next(struct otlp_walk *walk)
         return false;
     if (walk->item_index != UINT32_MAX)
         walk->new_resource = walk->new_scope = false;
+    if (item_here(walk))
+        return true;
     while (!item) {
         while (pb_cursor_offset(&walk->cursor) == walk->end[walk->level]) {
             if (walk->level == REQUEST)

@@ -28,6 +28,10 @@ static inline const uint8_t *pb_varint(const uint8_t *at, const uint8_t *end, ui
         *ret_value = *at;
         return at + 1;
     }
+    if (end - at > 1 && at[1] < 0x80) {
+        *ret_value = (at[0] & 0x7fu) | (uint64_t)at[1] << 7;
+        return at + 2;
+    }
     return pb_varint_slow(at, end, ret_value);
 }
 
