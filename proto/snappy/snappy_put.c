@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/snappy/snappy_put.h"
+
+#include "agent/base/check.h"
+#include "proto/protobuf/pb_write.h"
+
+#define HEAD_BYTES 5u /* the longest length */
+#define SLACK 64u     /* short copies write whole words past their end */
+#define REACH 65535u  /* of a copy with a two-byte offset */
+#define COPY_MAX 64u
+#define MATCH_MIN 6u    /* a shorter one saves less than it costs to find */
+#define LOAD_BYTES 8u   /* read at a position that is looked up */
+#define REPEAT_MIN 12u  /* less is left to the literal around it */
+#define SKIP_SHIFT 4u   /* after so many misses (2^n) the matcher takes longer steps */
+#define TABLE_SHIFT 52u /* 64 - log2(SNAPPY_PUT_TABLE) */
+
+enum { LITERAL = 0, COPY_1 = 1, COPY_2 = 2, COPY_4 = 3 };
+
+/* A copy ends a literal and takes at least MATCH_MIN plain bytes for three written ones, or REPEAT_MIN for five: so
+ * only the heads of long literals add to the plain length, at most one byte in 60. */
+size_t snappy_put_bound(uint32_t len)
+{
+    return (size_t)len + len / 60 + HEAD_BYTES + SLACK;
+}
+
+void snappy_put_open(struct snappy_put *put, const uint8_t *plain, uint32_t len, uint8_t *room)
+{
+    put->plain = plain;
+    put->len = len;
+    put->at = put->literal = 0;
+    put->room = room;
+    put->to = room + HEAD_BYTES;
+    memset(put->table, 0, sizeof put->table);
+}
+
+/* ---- what a block is made of ---- */
+
+static uint8_t *long_literal_head(uint8_t *to, uint32_t n)
+{
+    unsigned bytes = n < 1u << 8 ? 1 : n < 1u << 16 ? 2 : n < 1u << 24 ? 3 : 4;
+    *to++ = (uint8_t)((59 + bytes) << 2 | LITERAL);
+    for (; bytes; bytes--, n >>= 8)
+        *to++ = (uint8_t)n;
+    return to;
+}
+
+/* Writes what is pending before `end`. The room's slack takes the 16 bytes written for fewer. */
+static inline uint8_t *literal(const struct snappy_put *put, uint8_t *to, uint32_t from, uint32_t end)
+{
+    uint32_t len = end - from;
+    if (len == 0)
+        return to;
+    if (len <= 60)
+        *to++ = (uint8_t)((len - 1) << 2 | LITERAL);
+    else
+        to = long_literal_head(to, len - 1);
+    if (len <= 16 && put->len - from >= 16)
+        memcpy(to, put->plain + from, 16);
+    else
+        memcpy(to, put->plain + from, len);
+    return to + len;
+}
+
+static inline uint8_t *copy_near(uint8_t *to, uint32_t distance, uint32_t len) /* len <= 64 */
+{
+    if (len >= 4 && len < 12 && distance < 2048) {
+        *to++ = (uint8_t)((distance >> 8) << 5 | (len - 4) << 2 | COPY_1);
+        *to++ = (uint8_t)distance;
+        return to;
+    }
+    *to++ = (uint8_t)((len - 1) << 2 | COPY_2);
+    *to++ = (uint8_t)distance;
+    *to++ = (uint8_t)(distance >> 8);
+    return to;
+}
+
+static uint8_t *copy_far(uint8_t *to, uint32_t distance, uint32_t len)
+{
+    *to++ = (uint8_t)((len - 1) << 2 | COPY_4);
+    for (unsigned i = 0; i < 4; i++, distance >>= 8)
+        *to++ = (uint8_t)distance;
+    return to;
+}
+
+static inline uint8_t *copy(uint8_t *to, uint32_t distance, uint32_t len)
+{
+    for (; len > COPY_MAX; len -= COPY_MAX)
+        to = copy_near(to, distance, COPY_MAX);
+    return copy_near(to, distance, len);
+}
+
+/* ---- the matcher ---- */
+
+static inline uint32_t slot_of(const uint8_t *at)
+{
+    return (uint32_t)((pb_load64(at) << 16) * 0x9e3779b97f4a7c15u >> TABLE_SHIFT);
+}
+
+static inline bool same6(const uint8_t *a, const uint8_t *b)
+{
+    return (pb_load64(a) ^ pb_load64(b)) << 16 == 0;
+}
+
+/* How many bytes at `a` and `b` are the same; `end` ends b's, and a is before b. */
+static inline uint32_t same(const uint8_t *a, const uint8_t *b, const uint8_t *end)
+{
+    const uint8_t *begin = b;
+    for (; end - b >= 8; a += 8, b += 8) {
+        uint64_t differ = pb_load64(a) ^ pb_load64(b);
+        if (differ)
+            return (uint32_t)(b - begin) + (uint32_t)__builtin_ctzll(differ) / 8;
+    }
+    while (b < end && *a == *b) {
+        a++;
+        b++;
+    }
+    return (uint32_t)(b - begin);
+}
+
+void snappy_put_match(struct snappy_put *put, uint32_t len)
+{
+    const uint8_t *plain = put->plain;
+    uint32_t at = put->at ? put->at : 1, end = put->at + len, misses = 1u << SKIP_SHIFT;
+    LEAT_CHECK(len <= put->len - put->at);
+    put->at = end;
+    while (at + LOAD_BYTES <= end) {
+        uint32_t *slot = &put->table[slot_of(plain + at)], from = *slot;
+        *slot = at;
+        if (at - from - 1 >= REACH || !same6(plain + from, plain + at)) {
+            at += misses++ >> SKIP_SHIFT;
+            continue;
+        }
+        while (at > put->literal && from && plain[at - 1] == plain[from - 1]) {
+            at--;
+            from--;
+        }
+        uint32_t n = same(plain + from, plain + at, plain + end);
+        put->to = copy(literal(put, put->to, put->literal, at), at - from, n);
+        at += n;
+        put->literal = at;
+        misses = 1u << SKIP_SHIFT;
+    }
+}
+
+void snappy_put_repeat(struct snappy_put *put, uint32_t len, uint32_t distance)
+{
+    LEAT_CHECK(len <= put->len - put->at && distance >= 1 && distance <= put->at);
+    put->at += len;
+    if (len < REPEAT_MIN)
+        return;
+    put->to = literal(put, put->to, put->literal, put->at - len);
+    put->literal = put->at;
+    if (distance <= REACH) {
+        put->to = copy(put->to, distance, len);
+        return;
+    }
+    for (; len > COPY_MAX; len -= COPY_MAX)
+        put->to = copy_far(put->to, distance, COPY_MAX);
+    put->to = copy_far(put->to, distance, len);
+}
+
+/* The length stands right before the first element, wherever in HEAD_BYTES that makes it begin. */
+struct leat_slice snappy_put_close(struct snappy_put *put)
+{
+    LEAT_CHECK(put->at == put->len);
+    put->to = literal(put, put->to, put->literal, put->at);
+    put->literal = put->at;
+    uint8_t *begin = put->room + HEAD_BYTES - pb_varint_size(put->len);
+    (void)pb_put_varint(begin, put->len);
+    return leat_slice_of(begin, (uint32_t)(put->to - begin));
+}
