@@ -38,7 +38,8 @@ leat_rc otlp_status_body(int code, const char *text, bool json, struct leat_chai
 
 static leat_rc success_json(enum leat_signal signal, const struct otlp_result *result, struct leat_chain *ret_body)
 {
-    static const char *const rejected[] = {"rejectedLogRecords", "rejectedDataPoints", "rejectedSpans", "rejectedProfiles"};
+    static const char *const rejected[] = {"rejectedLogRecords", "rejectedDataPoints", "rejectedSpans",
+                                           "rejectedProfiles"};
     struct leat_strbuf json = {0};
     leat_strbuf_puts(&json, "{\"partialSuccess\":{");
     if (result->rejected) {
@@ -80,11 +81,11 @@ static char *lower_copy(struct leat_strbuf *text, struct leat_slice slice, bool 
     return at;
 }
 
-struct leat_meta *otlp_meta(struct leat_headers headers)
+leat_rc otlp_meta(struct leat_headers headers, struct leat_meta **ret_meta)
 {
     struct leat_strbuf text = {0};
-    struct leat_meta *meta = NULL;
     struct leat_meta_pair *pairs = leat_zalloc(headers.count, sizeof *pairs);
+    *ret_meta = NULL;
     for (uint32_t i = 0; pairs && i < headers.count; i++) {
         pairs[i].key = lower_copy(&text, headers.at[i].name, true);
         pairs[i].value = lower_copy(&text, headers.at[i].value, false);
@@ -94,9 +95,9 @@ struct leat_meta *otlp_meta(struct leat_headers headers)
             pairs[i].key = text.at + (uintptr_t)pairs[i].key;
             pairs[i].value = text.at + (uintptr_t)pairs[i].value;
         }
-        meta = leat_meta_new(pairs, headers.count);
+        *ret_meta = leat_meta_new(pairs, headers.count);
     }
     leat_free(pairs);
     leat_strbuf_done(&text);
-    return meta;
+    return *ret_meta ? LEAT_OK : LEAT_ENOMEM;
 }

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* OTLP/gRPC: one unary method per signal. Source: opentelemetry-proto collector services; gRPC over HTTP/2. */
+#include <stdio.h>
+
+#include "agent/base/check.h"
 #include "receivers/otlp/otlp.h"
 
 #define MIB (1u << 20)
 #define MESSAGE_MIB_DEFAULT 4u
-#define STREAMS_DEFAULT 128u
-#define HEADER_BYTES_MAX 65536u
-#define GLITCHES_MAX 1000u
-#define RESETS_BURST 200u
-#define RESETS_RATE 33u
-#define UNSENT_BYTES_MAX (1u << 20)
-#define PREFACE_NS_MAX 10000000000ull
 
 static const char *const paths[LEAT_SIGNAL_COUNT] = {
     [LEAT_LOGS] = "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
@@ -39,6 +35,8 @@ static int code_of(leat_rc rc)
         return LEAT_GRPC_UNIMPLEMENTED;
     case LEAT_EREFUSED:
         return LEAT_GRPC_INTERNAL;
+    case LEAT_ETIMEOUT:
+        return LEAT_GRPC_DEADLINE_EXCEEDED;
     default:
         return LEAT_GRPC_UNAVAILABLE;
     }
@@ -63,14 +61,13 @@ static void reply(struct otlp_state *otlp, void *to, enum leat_signal signal, bo
     leat_chain_done(&details);
 }
 
-static const struct otlp_answer answer = {reply};
-
 static int on_head(void *ctx, const struct leat_grpc_incoming *incoming, const char **ret_message)
 {
     struct otlp_state *otlp = ctx;
     enum leat_signal signal;
     struct leat_err err = {0};
     if (!path_of(otlp, incoming->path, &signal)) {
+        leat_host_count(otlp->host, OTLP_BAD_PATH, 1);
         *ret_message = "unknown service or method";
         return LEAT_GRPC_UNIMPLEMENTED;
     }
@@ -93,14 +90,18 @@ static void on_call(void *ctx, struct leat_grpc_call *call, const struct leat_gr
 {
     struct otlp_state *otlp = ctx;
     const struct leat_grpc_server_conf *conf = &otlp->conf->protocols.grpc;
-    struct otlp_body taken = {.coding = incoming->coding, .bytes_max = message_bytes_max(conf)};
-    if (!path_of(otlp, incoming->path, &taken.signal))
-        return; /* on_head has refused it */
-    if (conf->include_metadata)
-        taken.meta = otlp_meta(incoming->headers);
-    taken.bytes = *message;
+    struct otlp_request request = {.reply = reply, .to = call, .timeout_ns = incoming->timeout_ns};
+    struct otlp_body body = {.transport = OTLP_GRPC,
+                             .coding = incoming->coding,
+                             .bytes_max = message_bytes_max(conf),
+                             .with_meta = conf->include_metadata,
+                             .headers = incoming->headers,
+                             .bytes = *message};
     *message = (struct leat_chain){0};
-    struct otlp_waiting *waiting = otlp_take(otlp, &answer, call, &taken);
+    bool known = path_of(otlp, incoming->path, &body.signal);
+    LEAT_CHECK(known); /* on_head has refused the rest */
+    request.signal = body.signal;
+    struct otlp_waiting *waiting = otlp_take(otlp, &request, &body);
     if (waiting)
         leat_grpc_call_set(call, waiting);
 }
@@ -124,13 +125,12 @@ static void adopt(void *state, int fd)
 static struct leat_grpc_server_limits limits_of(const struct otlp_state *otlp)
 {
     const struct leat_grpc_server_conf *conf = &otlp->conf->protocols.grpc;
+    struct otlp_shared *shared = otlp->host->shared;
     return (struct leat_grpc_server_limits){
         .message_bytes_max = (uint32_t)message_bytes_max(conf),
-        .streams_max = conf->max_concurrent_streams > 0 ? (uint32_t)conf->max_concurrent_streams : STREAMS_DEFAULT,
-        .header_bytes_max = HEADER_BYTES_MAX,
-        .connections_max = (uint32_t)conf->max_connections / otlp->host->shard_count + 1, .glitches_max = GLITCHES_MAX,
-        .resets_burst = RESETS_BURST, .resets_rate = RESETS_RATE, .unsent_bytes_max = UNSENT_BYTES_MAX,
-        .preface_ns_max = PREFACE_NS_MAX,
+        .streams_max = (uint32_t)conf->max_concurrent_streams,
+        .connections = &shared->grpc_connections,
+        .connections_max = (uint32_t)conf->max_connections,
         .idle_ns_max = (uint64_t)conf->keepalive.server_parameters.max_connection_idle_ns,
         .age_ns_max = (uint64_t)conf->keepalive.server_parameters.max_connection_age_ns,
         .age_grace_ns = (uint64_t)conf->keepalive.server_parameters.max_connection_age_grace_ns,
@@ -138,6 +138,16 @@ static struct leat_grpc_server_limits limits_of(const struct otlp_state *otlp)
         .ping_timeout_ns = (uint64_t)conf->keepalive.server_parameters.timeout_ns,
         .ping_min_interval_ns = (uint64_t)conf->keepalive.enforcement_policy.min_time_ns,
         .ping_without_stream = conf->keepalive.enforcement_policy.permit_without_stream};
+}
+
+/* `transport: unix` takes a bare path; our listener wants it named. */
+static const char *endpoint_of(struct otlp_state *otlp)
+{
+    const struct leat_grpc_server_conf *conf = &otlp->conf->protocols.grpc;
+    if (!conf->transport || strcmp(conf->transport, "unix") != 0 || strncmp(conf->endpoint, "unix:", 5) == 0)
+        return conf->endpoint;
+    (void)snprintf(otlp->grpc_endpoint, sizeof otlp->grpc_endpoint, "unix:%s", conf->endpoint);
+    return otlp->grpc_endpoint;
 }
 
 leat_rc otlp_grpc_start(struct otlp_state *otlp, struct leat_err *reterr)
@@ -152,6 +162,6 @@ leat_rc otlp_grpc_start(struct otlp_state *otlp, struct leat_err *reterr)
     if (rc == LEAT_OK)
         rc = leat_grpc_server_open(otlp->host->loop, &limits, otlp->grpc_tls, &handler, otlp, &otlp->grpc, reterr);
     if (rc == LEAT_OK)
-        rc = otlp->host->ops->listen(otlp->host, conf->endpoint, adopt, otlp, reterr);
+        rc = otlp->host->ops->listen(otlp->host, endpoint_of(otlp), adopt, otlp, reterr);
     return rc;
 }

@@ -2,12 +2,13 @@
 /* OTLP/HTTP: one URL per signal, POST, protobuf or JSON. Source: OTLP specification, "OTLP/HTTP". */
 #include <stdio.h>
 
+#include "agent/base/check.h"
 #include "agent/net/coding.h"
 #include "receivers/otlp/otlp.h"
 
 #define HEADER_COUNT_MAX 100u
 #define BODY_RATE_MIN 1024u
-#define HEAD_NS_DEFAULT 10000000000ull
+#define BODY_BYTES_DEFAULT (20u << 20)
 
 static const char proto_type[] = "application/x-protobuf", json_type[] = "application/json";
 
@@ -85,8 +86,6 @@ static void reply(struct otlp_state *otlp, void *to, enum leat_signal signal, bo
     send(otlp, exchange, 200, &head, &body);
 }
 
-static const struct otlp_answer answer = {reply};
-
 /* ---- the head: everything that can be refused before a byte of body is read ---- */
 
 static bool path_of(const struct otlp_state *otlp, struct leat_slice path, enum leat_signal *ret_signal)
@@ -133,63 +132,100 @@ static bool coding_of(const struct otlp_state *otlp, struct leat_headers headers
     return *ret_coding == LEAT_CODING_NONE;
 }
 
-static int say_no(struct otlp_state *otlp, struct leat_http1_exchange *exchange, int status, const char *text, bool json,
-                  struct otlp_head *head)
+static int say_no(struct otlp_state *otlp, struct leat_http1_exchange *exchange, int status, const char *text,
+                  bool json, struct otlp_head *head)
 {
     send_error(otlp, exchange, status, text, json, head);
     return 1;
 }
 
-static int on_head(void *ctx, struct leat_http1_exchange *exchange, const struct leat_http1_request *request,
-                   uint64_t *body_bytes_max)
+/* 0: as the Collector, the default. */
+static uint64_t body_bytes_limit(const struct otlp_state *otlp)
 {
-    (void)body_bytes_max;
-    struct otlp_state *otlp = ctx;
+    int64_t bytes = otlp->conf->protocols.http.server.max_request_body_size;
+    return bytes > 0 ? (uint64_t)bytes : BODY_BYTES_DEFAULT;
+}
+
+static int unauthenticated(struct otlp_state *otlp, struct leat_http1_exchange *exchange, const char *text, bool json)
+{
     struct otlp_head head = {.count = 0};
+    leat_host_count(otlp->host, OTLP_UNAUTHENTICATED, 1);
+    if (otlp->http_auth->challenge)
+        otlp_head_add(&head, "WWW-Authenticate", otlp->http_auth->challenge);
+    return say_no(otlp, exchange, 401, text, json, &head);
+}
+
+static int bad_method(struct otlp_state *otlp, struct leat_http1_exchange *exchange, bool json)
+{
+    struct otlp_head head = {.count = 0};
+    leat_host_count(otlp->host, OTLP_BAD_METHOD, 1);
+    otlp_head_add(&head, "Allow", "POST");
+    return say_no(otlp, exchange, 405, "405 method not allowed, supported: [POST]", json, &head);
+}
+
+static int refuse(struct otlp_state *otlp, struct leat_http1_exchange *exchange, enum otlp_count row, int status,
+                  const char *text, bool json)
+{
+    struct otlp_head head = {.count = 0};
+    leat_host_count(otlp->host, row, 1);
+    return say_no(otlp, exchange, status, text, json, &head);
+}
+
+/* Credentials come first: who has none learns nothing about the rest. */
+static int judge(struct otlp_state *otlp, struct leat_http1_exchange *exchange,
+                 const struct leat_http1_request *request, uint64_t body_bytes_max)
+{
     enum leat_signal signal;
     enum leat_coding coding;
     bool json = false, typed = type_of(request->headers, &json);
     struct leat_err err = {0};
-    if (otlp_cors_preflight(&otlp->cors, request, &head)) {
+    if (otlp->http_auth && otlp->http_auth->check(otlp->http_auth->state, request->headers, &err) != LEAT_OK)
+        return unauthenticated(otlp, exchange, err.text, json);
+    if (!path_of(otlp, request->path, &signal))
+        return refuse(otlp, exchange, OTLP_BAD_PATH, 404, "nothing is served under this path", json);
+    if (!leat_slice_is(request->method, "POST"))
+        return bad_method(otlp, exchange, json);
+    if (!typed)
+        return refuse(otlp, exchange, OTLP_BAD_TYPE, 415,
+                      "415 unsupported media type, supported: [application/json, application/x-protobuf]", json);
+    if (!coding_of(otlp, request->headers, &coding))
+        return refuse(otlp, exchange, OTLP_BAD_TYPE, 415, "unsupported Content-Encoding", json);
+    if (request->content_length != UINT64_MAX && request->content_length > body_bytes_max)
+        return refuse(otlp, exchange, OTLP_TOO_LARGE, 413, "the body is larger than max_request_body_size", json);
+    return 0;
+}
+
+static int on_head(void *ctx, struct leat_http1_exchange *exchange, const struct leat_http1_request *request,
+                   uint64_t *body_bytes_max)
+{
+    struct otlp_state *otlp = ctx;
+    struct otlp_head head = {.count = 0};
+    if (otlp_cors_preflight(&otlp->cors, request, &head)) { /* browsers send it without credentials */
         struct leat_chain none = {0};
         send(otlp, exchange, 204, &head, &none);
         return 1;
     }
-    if (!path_of(otlp, request->path, &signal))
-        return say_no(otlp, exchange, 404, "nothing is served under this path", json, &head);
-    if (!leat_slice_is(request->method, "POST")) {
-        otlp_head_add(&head, "Allow", "POST");
-        return say_no(otlp, exchange, 405, "405 method not allowed, supported: [POST]", json, &head);
-    }
-    if (otlp->http_auth && otlp->http_auth->check(otlp->http_auth->state, request->headers, &err) != LEAT_OK) {
-        leat_host_count(otlp->host, OTLP_UNAUTHENTICATED, 1);
-        if (otlp->http_auth->challenge)
-            otlp_head_add(&head, "WWW-Authenticate", otlp->http_auth->challenge);
-        return say_no(otlp, exchange, 401, err.text, json, &head);
-    }
-    if (!typed || !coding_of(otlp, request->headers, &coding)) {
-        leat_host_count(otlp->host, OTLP_BAD_TYPE, 1);
-        return say_no(otlp, exchange, 415,
-                      typed ? "unsupported Content-Encoding" : "415 unsupported media type, supported: [application/json, application/x-protobuf]",
-                      json, &head);
-    }
-    return 0;
+    *body_bytes_max = body_bytes_limit(otlp);
+    return judge(otlp, exchange, request, *body_bytes_max);
 }
 
 static void on_request(void *ctx, struct leat_http1_exchange *exchange, const struct leat_http1_request *request,
-                       struct leat_chain *body)
+                       struct leat_chain *bytes)
 {
     struct otlp_state *otlp = ctx;
-    const struct leat_http_server_conf *conf = &otlp->conf->protocols.http.server;
-    struct otlp_body taken = {.bytes_max = (uint64_t)conf->max_request_body_size};
-    if (!path_of(otlp, request->path, &taken.signal) || !type_of(request->headers, &taken.json) ||
-        !coding_of(otlp, request->headers, &taken.coding))
-        return; /* on_head has refused it */
-    if (conf->include_metadata)
-        taken.meta = otlp_meta(request->headers);
-    taken.bytes = *body;
-    *body = (struct leat_chain){0};
-    struct otlp_waiting *waiting = otlp_take(otlp, &answer, exchange, &taken);
+    struct otlp_request asked = {.reply = reply, .to = exchange};
+    struct otlp_body body = {.transport = OTLP_HTTP,
+                             .bytes_max = body_bytes_limit(otlp),
+                             .with_meta = otlp->conf->protocols.http.server.include_metadata,
+                             .headers = request->headers,
+                             .bytes = *bytes};
+    *bytes = (struct leat_chain){0};
+    bool known = path_of(otlp, request->path, &body.signal) && type_of(request->headers, &body.json) &&
+                 coding_of(otlp, request->headers, &body.coding);
+    LEAT_CHECK(known); /* on_head has refused the rest */
+    asked.signal = body.signal;
+    asked.json = body.json;
+    struct otlp_waiting *waiting = otlp_take(otlp, &asked, &body);
     if (waiting)
         leat_http1_exchange_set(exchange, waiting);
 }
@@ -204,24 +240,34 @@ static void on_gone(void *ctx, struct leat_http1_exchange *exchange)
 
 static const struct leat_http1_handler handler = {on_head, on_request, on_gone};
 
-static uint64_t ns_or(int64_t ns, uint64_t deflt) { return ns > 0 ? (uint64_t)ns : deflt; }
-
 static void adopt(void *state, int fd)
 {
     struct otlp_state *otlp = state;
     leat_http1_server_adopt(otlp->http, fd);
 }
 
+/* The size of a body is judged in on_head, so that the refusal has a body of its own. */
+static struct leat_http1_limits limits_of(const struct otlp_state *otlp)
+{
+    const struct leat_http_server_conf *conf = &otlp->conf->protocols.http.server;
+    struct otlp_shared *shared = otlp->host->shared;
+    return (struct leat_http1_limits){.body_bytes_max = UINT64_MAX - 1,
+                                      .head_bytes_max = (uint32_t)conf->max_header_bytes,
+                                      .header_count_max = HEADER_COUNT_MAX,
+                                      .connections = &shared->http_connections,
+                                      .connections_max = (uint32_t)conf->max_connections,
+                                      .head_ns_max = (uint64_t)conf->read_header_timeout_ns,
+                                      .idle_ns_max = (uint64_t)conf->idle_timeout_ns,
+                                      .body_ns_max = (uint64_t)conf->read_timeout_ns,
+                                      .body_rate_min = BODY_RATE_MIN,
+                                      .write_ns_max = (uint64_t)conf->write_timeout_ns,
+                                      .keep_alive = conf->keep_alives_enabled};
+}
+
 leat_rc otlp_http_start(struct otlp_state *otlp, struct leat_err *reterr)
 {
     const struct leat_http_server_conf *conf = &otlp->conf->protocols.http.server;
-    struct leat_http1_limits limits = {
-        .body_bytes_max = (uint64_t)conf->max_request_body_size, .head_bytes_max = (uint32_t)conf->max_header_bytes,
-        .header_count_max = HEADER_COUNT_MAX,
-        .connections_max = (uint32_t)conf->max_connections / otlp->host->shard_count + 1,
-        .head_ns_max = ns_or(conf->read_header_timeout_ns, HEAD_NS_DEFAULT), .idle_ns_max = ns_or(conf->idle_timeout_ns, 0),
-        .body_ns_max = ns_or(conf->read_timeout_ns, 0), .body_rate_min = BODY_RATE_MIN,
-        .write_ns_max = ns_or(conf->write_timeout_ns, 0), .keep_alive = conf->keep_alives_enabled};
+    struct leat_http1_limits limits = limits_of(otlp);
     leat_rc rc = LEAT_OK;
     if (conf->tls.present)
         rc = leat_tls_open(LEAT_TLS_SERVER, &conf->tls, "http/1.1", &otlp->http_tls, reterr);
