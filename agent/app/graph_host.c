@@ -42,12 +42,15 @@ static void on_accepted(void *ctx, int fd)
     leat_handoff_post(to->host->loop, &delivery->message);
 }
 
-static struct leat_graph__listen *listen_find(struct leat_graph *graph, const char *endpoint, const char *id)
+/* The oldest that this shard has not joined: an instance may listen on two addresses that read alike (port 0). */
+static struct leat_graph__listen *listen_find(const struct leat_host *host, const char *endpoint)
 {
-    for (struct leat_graph__listen *listen = graph->listens; listen; listen = listen->after)
-        if (strcmp(listen->endpoint, endpoint) == 0 && strcmp(listen->adopters[0].host->id, id) == 0)
-            return listen;
-    return NULL;
+    struct leat_graph__listen *oldest = NULL;
+    for (struct leat_graph__listen *listen = ((struct leat_graph *)host->graph)->listens; listen; listen = listen->after)
+        if (strcmp(listen->endpoint, endpoint) == 0 && strcmp(listen->adopters[0].host->id, host->id) == 0 &&
+            !listen->adopters[host->shard].adopt)
+            oldest = listen;
+    return oldest;
 }
 
 static leat_rc listen_new(struct leat_host *host, const char *endpoint, struct leat_graph__listen **ret_listen)
@@ -84,7 +87,7 @@ static leat_rc host_listen(struct leat_host *host, const char *endpoint, void (*
                            void *state, struct leat_err *reterr)
 {
     struct leat_graph *graph = host->graph;
-    struct leat_graph__listen *listen = host->shard ? listen_find(graph, endpoint, host->id) : NULL;
+    struct leat_graph__listen *listen = host->shard ? listen_find(host, endpoint) : NULL;
     if (!listen && listen_new(host, endpoint, &listen) != LEAT_OK)
         return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "out of memory");
     listen->adopters[host->shard] = (struct leat_graph__adopter){adopt, state, host};

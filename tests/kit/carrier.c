@@ -29,7 +29,7 @@ static void count_taken(struct kit_carrier *carrier, const struct kit_parcel *mi
 {
     static struct toy_item items[65536];
     const struct leat_request *request = mine->parcel->request;
-    if (mine->parcel->coding != LEAT_CODING_NONE || (mine->step.status != 200 && mine->step.status != 207))
+    if (carrier->opaque || mine->parcel->coding != LEAT_CODING_NONE || (mine->step.status != 200 && mine->step.status != 207))
         return;
     uint32_t n = toy_items(&request->body, items, 65536);
     for (uint32_t i = 0; i < n; i++)
@@ -64,7 +64,7 @@ static void note_sent(struct kit_carrier *carrier, const struct kit_parcel *mine
         return;
     const struct leat_request *request = mine->parcel->request;
     struct toy_item first = {0};
-    if (mine->parcel->coding == LEAT_CODING_NONE)
+    if (!carrier->opaque && mine->parcel->coding == LEAT_CODING_NONE)
         (void)toy_items(&request->body, &first, 1);
     carrier->sent[carrier->sent_count++] = (struct kit_sent){
         .at_ns = leat_loop_now_ns(carrier->loop), .items = request->count, .attempt = mine->parcel->attempt,

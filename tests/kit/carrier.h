@@ -36,6 +36,7 @@ struct kit_carrier {
     void (*decide)(struct kit_carrier *carrier, const struct leat_parcel *parcel, struct kit_step *step);
     void *ctx;
     bool cancels_at_once; /* done from inside cancel */
+    bool opaque;          /* bodies are not toys: do not look inside */
     struct kit_sent sent[KIT_SENT_MAX];
     uint32_t sent_count, out, out_max, key_clashes;
     uint32_t flushes, closes;

@@ -25,8 +25,9 @@ leat_rc rig_open(struct rig *rig)
     leat_gate_init(&rig->gate, rig->loop);
     kit_carrier_init(&rig->carrier, rig->loop);
     leat_sender_totals_init(&rig->totals, &rig->conf, rig->shards);
-    struct leat_codec codec = kit_codec(&rig->codec);
-    struct leat_sender_opts opts = {.loop = rig->loop, .gate = &rig->gate, .id = "rig", .signal = LEAT_LOGS,
+    struct leat_codec codec = rig->foreign ? *rig->foreign : kit_codec(&rig->codec);
+    rig->carrier.opaque = rig->foreign != NULL;
+    struct leat_sender_opts opts = {.loop = rig->loop, .gate = &rig->gate, .id = "rig", .signal = rig->signal,
                                     .conf = &rig->conf, .codec = &codec, .carrier = &rig->carrier.base,
                                     .totals = &rig->totals, .coding = rig->coding};
     return leat_sender_open(&opts, &rig->sender);

@@ -31,6 +31,8 @@ struct rig {
     uint16_t next_id;
     bool drained;
     enum leat_coding coding;
+    const struct leat_codec *foreign; /* a real exporter's instead of the toy's */
+    enum leat_signal signal;
     uint32_t shards; /* of the totals */
 };
 struct rig *rig_new(void); /* conf: the Collector's defaults; change it, then rig_open */
