@@ -20,7 +20,6 @@ struct leat_receiver_type {
     const struct leat_field *fields;
     const struct leat_default *defaults; /* other defaults for shared tables; NULL: none */
     const struct leat_counter_def *counters;
-    const char *transport;     /* unused */
     const char *const *transports; /* what batch->transport counts: the label of otelcol_receiver_* metrics; NULL: "" */
     leat_rc (*check)(const void *conf, struct leat_err *reterr);
     leat_rc (*start)(void *state, const void *conf, struct leat_host *host, struct leat_err *reterr);
