@@ -9,7 +9,7 @@
 #include "agent/base/obj.h"
 
 #define PAGE_ROOM (LEAT_PAGE_BYTES - (uint32_t)sizeof(struct leat_mem))
-#define CACHE_PAGES_MAX 32u /* pages kept for reuse: 4 MiB a shard */
+#define CACHE_PAGES_MAX 64u /* pages kept for reuse: 8 MiB a shard */
 
 /* A pool hands out pages and counts what is out. `reading` and `small` are the pages that the next bytes go to; the
  * pool holds one reference on each. */
