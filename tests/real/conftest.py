@@ -30,14 +30,14 @@ def agent(tmp_path):
 
 @pytest.fixture
 def server(tmp_path):
-    """server('loki') -> the KEY=VALUE pairs that `backend start` prints; conf replaces the server's own configuration."""
+    """server('loki') -> the KEY=VALUE pairs that `backend start` prints; conf replaces the server's own configuration; more goes into its environment."""
     running = []
 
-    def start(name, conf=None, folder=None):
+    def start(name, conf=None, folder=None, **more):
         if subprocess.run([BACKEND, 'path', name], capture_output=True).returncode:
             pytest.skip('not run: %s is not built; tests/real/backend get %s' % (name, name))
         place = str(tmp_path / (folder or name))
-        env = dict(os.environ)
+        env = {**os.environ, **more}
         if conf:
             file = tmp_path / (os.path.basename(place) + '.yaml')
             file.write_text(conf)

@@ -10,11 +10,12 @@ from leatkit import attribute, otlp_in, pb, pipeline, post, until
 SENT, FAILED = 'otelcol_exporter_sent_log_records', 'otelcol_exporter_send_failed_log_records'
 
 
-def query(base, selector):
+def query(base, selector, tenant=None):
     """-> [(labels, line, time in ns)]"""
     now = time.time_ns()
     params = urllib.parse.urlencode({'query': selector, 'start': now - 3600 * 10**9, 'end': now + 3600 * 10**9, 'limit': 5000})
-    with urllib.request.urlopen(base + '/loki/api/v1/query_range?' + params, timeout=20) as r:
+    asked = urllib.request.Request(base + '/loki/api/v1/query_range?' + params, headers={'X-Scope-OrgID': tenant} if tenant else {})
+    with urllib.request.urlopen(asked, timeout=20) as r:
         streams = json.load(r)['data']['result']
     return [(s['stream'], line, int(stamp)) for s in streams for stamp, line, *_ in s['values']]
 
@@ -93,3 +94,21 @@ def test_429_is_waited_out(agent, server):
     assert lines == {'%d-%d' % (i, j) for i in range(8) for j in range(8)}
     one.check_ledger()
     assert one.stop() == 0
+
+
+def test_tenants(agent, server):
+    """A Loki that asks for a tenant: from the configuration and from an attribute; without one it answers 401, and the lines are kept."""
+    base = server('loki', LEAT_AUTH='true')['URL']
+    receivers, port, _ = otlp_in()
+    push = {'endpoint': base + '/loki/api/v1/push'}
+    exporters = {'loki/fixed': {**push, 'tenant_id': 'one'}, 'loki/header': {**push, 'headers': {'X-Scope-OrgID': 'two'}},
+                 'loki/attribute': {**push, 'tenant_attribute': 'tenant', 'tenant_id': 'rest'}, 'loki/none': push}
+    one = agent(pipeline(receivers, exporters, ('logs',), leat={'shutdown_timeout': '1s'}))
+    assert post(port, '/v1/logs', request('a', resource=[('service.name', 'x'), ('tenant', 'three')]))[0] == 200
+    assert post(port, '/v1/logs', request('b', resource=[('service.name', 'x')]))[0] == 200
+    for tenant, wanted in {'one': ['a', 'b'], 'two': ['a', 'b'], 'three': ['a'], 'rest': ['b']}.items():
+        until(lambda: sorted(line for _, line, _ in query(base, '{service_name="x"}', tenant)) == wanted, 20, tenant)
+    until(lambda: one.total('leat_on_hold', component='loki/none') == 1)
+    assert one.total('leat_items_held', component='loki/none') == 2
+    one.check_ledger()
+    assert one.stop() == 4, 'what was held for credentials could not be delivered in the drain'

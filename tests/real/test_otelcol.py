@@ -7,7 +7,7 @@ import json
 import os
 
 import pytest
-from leatkit import otlp_in, pipeline, post, until
+from leatkit import SIGNALS, otlp_in, pipeline, post, until
 
 SENDER = '''
 extensions:
@@ -18,6 +18,7 @@ exporters:
   file/traces: {path: "@DIR@/traces.json", flush_interval: 100ms}
   file/metrics: {path: "@DIR@/metrics.json", flush_interval: 100ms}
   file/logs: {path: "@DIR@/logs.json", flush_interval: 100ms}
+  file/profiles: {path: "@DIR@/profiles.json", flush_interval: 100ms}
   %s
 service:
   extensions: [health_check]
@@ -26,6 +27,7 @@ service:
     traces: {receivers: [otlp], exporters: [file/traces%s]}
     metrics: {receivers: [otlp], exporters: [file/metrics%s]}
     logs: {receivers: [otlp], exporters: [file/logs%s]}
+    profiles: {receivers: [otlp], exporters: [file/profiles%s]}
 '''
 TO_LEAT = {
     'grpc': 'otlp: {endpoint: "127.0.0.1:%(grpc)d", tls: {insecure: true}}',
@@ -37,7 +39,8 @@ TO_LEAT = {
     'http json': 'otlp_http: {endpoint: "http://127.0.0.1:%(http)d", encoding: json}',
 }
 LISTS = {'traces': ('resourceSpans', 'scopeSpans', ('spans',)), 'logs': ('resourceLogs', 'scopeLogs', ('logRecords',)),
-         'metrics': ('resourceMetrics', 'scopeMetrics', ('metrics',))}
+         'metrics': ('resourceMetrics', 'scopeMetrics', ('metrics',)), 'profiles': ('resourceProfiles', 'scopeProfiles', ('profiles',))}
+PATHS = {'traces': '/v1/traces', 'logs': '/v1/logs', 'metrics': '/v1/metrics', 'profiles': '/v1development/profiles'}
 
 
 def attrs(**kv):
@@ -81,6 +84,16 @@ RICH = {
         {'name': 'summary', 'summary': {'dataPoints': [
             {'attributes': EVERY, 'timeUnixNano': TIME, 'count': '4', 'sum': 2.0, 'quantileValues': [{'quantile': 0.5, 'value': 1.0}, {'quantile': 0.99, 'value': 7.0}]}]}}]),
 }
+RICH['profiles'] = {**wrapped('resourceProfiles', 'scopeProfiles', 'profiles', [
+    {'sampleType': {'typeStrindex': 1, 'unitStrindex': 2}, 'timeUnixNano': TIME, 'durationNano': '1000', 'periodType': {'typeStrindex': 1, 'unitStrindex': 2},
+     'period': '99', 'profileId': TRACE, 'droppedAttributesCount': 1, 'originalPayloadFormat': 'pprof', 'originalPayload': 'AAEC/w==', 'attributeIndices': [1],
+     'samples': [{'stackIndex': 1, 'attributeIndices': [1], 'linkIndex': 1, 'values': ['5', '-1'], 'timestampsUnixNano': [TIME, TIME]}]}]),
+    'dictionary': {
+        'stringTable': ['', 'cpu', 'nanoseconds', 'main', 'main.c', 'key'], 'stackTable': [{}, {'locationIndices': [1]}],
+        'linkTable': [{}, {'traceId': TRACE, 'spanId': SPAN}], 'attributeTable': [{}, {'keyStrindex': 5, 'value': {'stringValue': 'v'}, 'unitStrindex': 2}],
+        'mappingTable': [{}, {'memoryStart': '4096', 'memoryLimit': '8192', 'fileOffset': '16', 'filenameStrindex': 4, 'attributeIndices': [1]}],
+        'locationTable': [{}, {'mappingIndex': 1, 'address': '5000', 'lines': [{'functionIndex': 1, 'line': '7', 'column': '3'}], 'attributeIndices': [1]}],
+        'functionTable': [{}, {'nameStrindex': 3, 'systemNameStrindex': 3, 'filenameStrindex': 4, 'startLine': '5'}]}}
 
 
 def records(folder, signal):
@@ -94,7 +107,7 @@ def records(folder, signal):
         return out
     for batch in batches:
         for resource in batch.get(outer, []):
-            above = {k: v for k, v in resource.items() if k != inner}
+            above = {**{k: v for k, v in resource.items() if k != inner}, 'dictionary': batch.get('dictionary')}
             for scope in resource.get(inner, []):
                 between = {k: v for k, v in scope.items() if k not in names}
                 out += [json.dumps([above, between, item], sort_keys=True) for name in names for item in scope.get(name, [])]
@@ -112,25 +125,53 @@ def compare(first, second, counts):
             assert a == b
 
 
+def send(url, signal):
+    return post(int(url.rsplit(':', 1)[1]), PATHS[signal], json.dumps(RICH[signal]).encode(), 'application/json')[0]
+
+
+def rich_count(signal):
+    outer, inner, (items,) = LISTS[signal]
+    return sum(len(s[items]) for r in RICH[signal][outer] for s in r[inner])
+
+
 @pytest.mark.parametrize('way_out', ['otlp_grpc', 'otlp_http'])
 @pytest.mark.parametrize('way_in', list(TO_LEAT))
 def test_collector_to_leat_to_collector(agent, server, telemetrygen, way_in, way_out):
     receivers, http_port, grpc_port = otlp_in()
     last = server('otelcol', folder='last')
     exporter = {'otlp_grpc': {'endpoint': last['GRPC'], 'tls': {'insecure': True}}, 'otlp_http': {'endpoint': last['HTTP']}}[way_out]
-    one = agent(pipeline(receivers, {way_out: exporter}))
+    one = agent(pipeline(receivers, {way_out: exporter}, SIGNALS))
     link = TO_LEAT[way_in] % {'http': http_port, 'grpc': grpc_port}
     name = ', ' + link.split(':')[0]
-    conf = SENDER % (link, name, name, name)
+    conf = SENDER % (link, name, name, name, name)
     first = server('otelcol', conf, folder='first')
-    for signal, body in RICH.items():
-        assert post(int(first['HTTP'].rsplit(':', 1)[1]), '/v1/' + signal, json.dumps(body).encode(), 'application/json')[0] == 200
+    for signal in SIGNALS:
+        assert send(first['HTTP'], signal) == 200
     for signal in ('traces', 'metrics', 'logs'):
         telemetrygen(signal, first['GRPC'], 40, '--service', 'generated', '--otlp-attributes', 'a="b"', '--telemetry-attributes', 'n="1"')
-    counts = {signal: len(body[LISTS[signal][0]][0][LISTS[signal][1]][0][LISTS[signal][2][0]]) + 1 + 40 for signal, body in RICH.items()}
+    counts = {signal: rich_count(signal) + (0 if signal == 'profiles' else 40) for signal in SIGNALS}
     compare(first['DIR'], last['DIR'], counts)
     one.check_ledger()
     assert one.stop() == 0
+
+
+CODINGS = [('otlp_grpc', {'compression': c}) for c in ('none', 'gzip', 'zstd', 'snappy')] + [
+    ('otlp_http', {'compression': c}) for c in ('none', 'gzip', 'zstd', 'snappy', 'zlib', 'deflate', 'lz4', 'x-snappy-framed')] + [('otlp_http', {'encoding': 'json'})]
+
+
+@pytest.mark.parametrize('kind,more', CODINGS, ids=lambda v: v if isinstance(v, str) else '-'.join(v.values()))
+def test_leat_sends_in_every_coding(agent, server, kind, more):
+    """What a Collector writes of leat's requests equals what it writes of the sender's own."""
+    last, straight = server('otelcol', folder='last'), server('otelcol', folder='straight')
+    receivers, port, _ = otlp_in()
+    exporter = {'endpoint': last['GRPC'], 'tls': {'insecure': True}} if kind == 'otlp_grpc' else {'endpoint': last['HTTP']}
+    one = agent(pipeline(receivers, {kind: {**exporter, **more}}, SIGNALS))
+    for signal in SIGNALS:
+        assert send(straight['HTTP'], signal) == send('http://127.0.0.1:%d' % port, signal) == 200
+    compare(straight['DIR'], last['DIR'], {signal: rich_count(signal) for signal in SIGNALS})
+    one.check_ledger()
+    assert one.stop() == 0
+    assert ' took all, with a word' not in one.log(), 'the answers were read'
 
 
 def test_leat_batches_and_the_collector_reads_them(agent, server):
@@ -138,12 +179,12 @@ def test_leat_batches_and_the_collector_reads_them(agent, server):
     last = server('otelcol', folder='last')
     receivers, port, _ = otlp_in()
     one = agent(pipeline(receivers, {'otlp_http': {'endpoint': last['HTTP'], 'compression': 'zstd'}}, processors={'batch': {'timeout': '300ms'}}))
+    signals = ('logs', 'metrics', 'traces') # profiles are never merged: their dictionary belongs to one request
     for i in range(50):
-        for signal, body in RICH.items():
-            assert post(port, '/v1/' + signal, json.dumps(body).encode(), 'application/json')[0] == 200
-    for signal, body in RICH.items():
-        outer, inner, (items,) = LISTS[signal]
-        each = sum(len(s[items]) for r in body[outer] for s in r[inner])
+        for signal in signals:
+            assert send('http://127.0.0.1:%d' % port, signal) == 200
+    for signal in signals:
+        each = rich_count(signal)
         until(lambda: len(records(last['DIR'], signal)) >= 50 * each, 30, signal)
         assert len(records(last['DIR'], signal)) == 50 * each
         assert len(set(records(last['DIR'], signal))) == each, 'each of them fifty times'

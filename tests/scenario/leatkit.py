@@ -19,6 +19,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 LEAT = os.environ.get('LEAT_BIN') or next(
     (p for p in (os.path.join(ROOT, 'build', kind, 'leat') for kind in ('asan', 'dev', 'release')) if os.path.exists(p)), 'leat')
 SANITIZED = 'asan' in LEAT
+SIGNALS = ('logs', 'metrics', 'traces', 'profiles')
 
 
 def free_port():
