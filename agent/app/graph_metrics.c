@@ -116,10 +116,14 @@ static void print_one(const struct walk *walk, const struct book *book, int whic
     struct sum sum = {.family = family, .like = book, .which = which};
     each_book(walk->graph, book->kind, add_if_same, &sum);
     struct leat_strbuf *out = family->out;
-    leat_strbuf_printf(out, "%s%s{%s=", family->prefix, family->suffix, family->by_signal ? book->kind : "component");
+    bool theirs = strncmp(family->prefix, "otelcol_", 8) == 0;
+    leat_strbuf_printf(out, "%s%s{%s=", family->prefix, family->suffix, theirs ? book->kind : "component");
     leat_strbuf_json(out, book->id, strlen(book->id));
-    if (!family->by_signal)
+    if (!theirs)
         leat_strbuf_printf(out, ",kind=\"%s\",signal=\"%s\"", book->kind, leat_signal_name(book->signal));
+    else if (!family->by_signal)
+        leat_strbuf_printf(out, ",%s=\"%s\"", *book->kind == 'e' ? "data_type" : "otel_signal",
+                           leat_signal_name(book->signal));
     if (transport)
         leat_strbuf_printf(out, ",transport=\"%s\"", transport);
     if (family->reason >= 0)
@@ -201,6 +205,8 @@ static const struct row by_signal[] = {
 /* One family for all signals. Queue figures are totals over shards already: shown once. */
 static const struct row for_all[] = {
     {"exporter", "otelcol_exporter_in_flight_requests", v_flight, "gauge", "requests under way"},
+    {"processor", "otelcol_processor_incoming_items", v_in, "counter", "taken in"},
+    {"processor", "otelcol_processor_outgoing_items", v_out, "counter", "passed on"},
     {"exporter", "leat_requests_sent_total", v_sent, "counter", "requests given to the carrier"},
     {"exporter", "leat_retries_total", v_retries, "counter", "requests that were tried again"},
     {"exporter", "leat_splits_total", v_splits, "counter", "requests cut in half after a refusal"},

@@ -57,6 +57,19 @@ def test_each_reader_gets_its_names(agent, peer):
     assert one.stop() == 0
 
 
+def test_processors_and_exporters_count_under_the_collectors_names(agent, peer):
+    sink, (receivers, port, _) = peer(), otlp_in()
+    one = agent(pipeline(receivers, {'otlp_http': otlp_out(sink.url)}, ('logs',), processors={'batch': {'timeout': '50ms'}}))
+    assert post(port, '/v1/logs', logs('a', 'b'))[0] == 200
+    until(lambda: one.total('otelcol_exporter_sent_log_records', exporter='otlp_http') == 2)
+    assert one.total('otelcol_processor_incoming_items', processor='batch', otel_signal='logs') == 2
+    assert one.total('otelcol_processor_outgoing_items', processor='batch', otel_signal='logs') == 2
+    text = page(one.metrics_port)
+    for name in ('queue_size', 'queue_capacity', 'in_flight_requests'):
+        assert re.search(r'^otelcol_exporter_%s\{exporter="otlp_http",data_type="logs"\} \d+$' % name, text, re.M), name
+    assert one.stop() == 0
+
+
 def test_a_drop_before_the_drain_does_not_spoil_the_exit_code(agent, peer):
     sink, (receivers, port, _) = peer(), otlp_in()
     sink.answers = [(400, {}, b'')]
