@@ -4,7 +4,7 @@
 
 #include "agent/app/graph_inner.h"
 
-static const char *const item_names[] = {"log_records", "metric_points", "spans", "profile_samples"};
+static const char *const item_names[] = {"log_records", "metric_points", "spans", "profiles"};
 
 static uint64_t get(const uint64_t *at) { return __atomic_load_n(at, __ATOMIC_RELAXED); }
 
