@@ -10,6 +10,7 @@
 #include "exporters/exporter.h"
 #include "proto/loki_push/loki_push_put.h"
 #include "proto/otlp/otlp_view.h"
+#include "proto/snappy/snappy_put.h"
 
 #define LOKI_LABELS_MAX 15u        /* Loki's own default limit */
 #define LOKI_LABEL_VALUE_MAX 2048u /* Loki's own default limit */
@@ -26,6 +27,22 @@ struct loki_label {
     struct leat_slice value; /* of the current resource; at == NULL: absent */
 };
 
+/* The metadata of the last entry, where it stands in the push: resource and scope, attributes, other fields. The next
+ * entry takes from its beginning what is the same. */
+struct loki_last {
+    bool valid, fields_valid; /* false: the next entry makes all of it, its fields */
+    size_t at;
+    uint32_t shared_len, attributes_len, len; /* of it from `at`: of resource and scope, with attributes, all */
+    struct leat_strbuf attributes;            /* the record's own bytes */
+    uint64_t observed_time_unix_nano;
+    uint32_t severity_number, flags, dropped_attributes;
+};
+
+/* push[at, at + len) is what stands `distance` bytes before it. */
+struct loki_repeat {
+    uint32_t at, len, distance;
+};
+
 struct loki_state {
     char *url;
     const struct loki_conf *conf;
@@ -39,8 +56,12 @@ struct loki_state {
     struct leat_strbuf tenant, next_tenant;
     /* Scratch. */
     struct loki_push push;
+    struct loki_last last;
+    struct loki_repeat *repeats; /* of push, rising: hints, left out when there is no memory for them */
+    uint32_t repeat_count, repeat_room;
     struct leat_strbuf name, text;
-    char *packed;
+    struct snappy_put snappy;
+    uint8_t *packed;
     size_t packed_room;
 };
 
@@ -56,6 +77,8 @@ void loki_close(void *state);
 /* Labels and shared metadata of a resource: fills label_text and resource_metadata. False: out of memory. */
 bool loki__resource(struct loki_state *loki, struct leat_slice resource);
 bool loki__scope(struct loki_state *loki, const struct otlp_scope *scope);
+/* A record as an entry of the open stream. False: malformed. */
+bool loki__record(struct loki_state *loki, struct leat_slice record);
 /* An attribute as metadata: maps become one entry a leaf, named a_b_c. */
 void loki__metadata(struct loki_state *loki, struct loki_push *push, struct leat_slice key,
                     const struct otlp_value *value);

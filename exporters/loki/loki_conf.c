@@ -109,12 +109,15 @@ void loki_close(void *state)
     struct loki_state *loki = state;
     leat_free(loki->url);
     leat_free(loki->packed);
-    struct leat_strbuf *texts[] = {&loki->label_text,  &loki->opened_text, &loki->tenant,
-                                   &loki->next_tenant, &loki->name,        &loki->text};
+    leat_free(loki->repeats);
+    struct leat_strbuf *texts[] = {&loki->label_text, &loki->opened_text, &loki->tenant,         &loki->next_tenant,
+                                   &loki->name,       &loki->text,        &loki->last.attributes};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         leat_strbuf_done(texts[i]);
     loki_push_done(&loki->push);
     loki_push_done(&loki->resource_metadata);
     loki_push_done(&loki->scope_metadata);
-    loki->url = loki->packed = NULL;
+    loki->url = NULL;
+    loki->packed = NULL;
+    loki->repeats = NULL;
 }

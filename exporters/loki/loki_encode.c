@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <snappy-c.h>
-
 #include "agent/base/alloc.h"
 #include "exporters/loki/loki.h"
 
@@ -13,55 +11,13 @@ struct run {
     bool stream_open;
 };
 
-/* ---- one record ---- */
-
-static void put_fields(struct loki_push *push, const struct otlp_log *log)
-{
-    if (log->observed_time_unix_nano)
-        loki_push_metadata_number(push, LEAT_SLICE("observed_timestamp"), (int64_t)log->observed_time_unix_nano);
-    if (log->severity_number)
-        loki_push_metadata_number(push, LEAT_SLICE("severity_number"), log->severity_number);
-    if (log->severity_text.len)
-        loki_push_metadata(push, LEAT_SLICE("severity_text"), log->severity_text);
-    if (log->dropped_attributes)
-        loki_push_metadata_number(push, LEAT_SLICE("dropped_attributes_count"), log->dropped_attributes);
-    if (log->flags)
-        loki_push_metadata_number(push, LEAT_SLICE("flags"), log->flags);
-    if (log->trace_id.len)
-        loki_push_metadata_hex(push, LEAT_SLICE("trace_id"), log->trace_id);
-    if (log->span_id.len)
-        loki_push_metadata_hex(push, LEAT_SLICE("span_id"), log->span_id);
-    if (log->event_name.len)
-        loki_push_metadata(push, LEAT_SLICE("event_name"), log->event_name);
-}
-
-static bool put_record(struct loki_state *loki, struct leat_slice record)
-{
-    struct loki_push *push = &loki->push;
-    struct otlp_log log;
-    struct otlp_attribute attribute;
-    if (!otlp_log_of(record, &log))
-        return false;
-    uint64_t unix_ns = log.time_unix_nano ? log.time_unix_nano : log.observed_time_unix_nano;
-    if (!unix_ns)
-        unix_ns = loki->world->unix_ns(loki->world);
-    loki_push_entry_open(push, unix_ns, loki__text(loki, &log.body));
-    loki_push_metadata_all(push, &loki->resource_metadata);
-    loki_push_metadata_all(push, &loki->scope_metadata);
-    put_fields(push, &log);
-    while (otlp_attribute_next(&log.attributes, 6, &attribute))
-        loki__metadata(loki, push, attribute.key, &attribute.value);
-    loki_push_entry_close(push);
-    return true;
-}
-
 /* ---- requests ---- */
 
 static bool packed_room(struct loki_state *loki, size_t room)
 {
     if (loki->packed_room >= room)
         return true;
-    char *at = leat_realloc(loki->packed, room);
+    uint8_t *at = leat_realloc(loki->packed, room);
     if (!at)
         return false;
     loki->packed = at;
@@ -69,18 +25,32 @@ static bool packed_room(struct loki_state *loki, size_t room)
     return true;
 }
 
-/* The message as one snappy block, in a block of memory of its own size. */
+/* The message as one snappy block; the repeats in it are known. */
+static struct leat_slice pack(struct loki_state *loki)
+{
+    struct snappy_put *put = &loki->snappy;
+    uint32_t len = (uint32_t)loki->push.len;
+    snappy_put_open(put, loki->push.at, len, loki->packed);
+    for (uint32_t i = 0; i < loki->repeat_count; i++) {
+        const struct loki_repeat *repeat = &loki->repeats[i];
+        snappy_put_match(put, repeat->at - put->at);
+        snappy_put_repeat(put, repeat->len, repeat->distance);
+    }
+    snappy_put_match(put, len - put->at);
+    return snappy_put_close(put);
+}
+
+/* In a block of memory of its own size. */
 static bool put_body(struct loki_state *loki, struct leat_request *request)
 {
-    size_t len = snappy_max_compressed_length(loki->push.len);
-    if (!packed_room(loki, len) ||
-        snappy_compress((const char *)loki->push.at, loki->push.len, loki->packed, &len) != SNAPPY_OK)
+    if (!packed_room(loki, snappy_put_bound((uint32_t)loki->push.len)))
         return false;
-    struct leat_mem *mem = leat_mem_new((uint32_t)len);
+    struct leat_slice packed = pack(loki);
+    struct leat_mem *mem = leat_mem_new(packed.len);
     if (!mem)
         return false;
-    memcpy(mem->at, loki->packed, len);
-    struct leat_slice slice = {.at = mem->at, .len = (uint32_t)len, .mem = mem};
+    memcpy(mem->at, packed.at, packed.len);
+    struct leat_slice slice = {.at = mem->at, .len = packed.len, .mem = mem};
     if (leat_chain_take(&request->body, slice) == LEAT_OK)
         return true;
     (void)leat_mem_unref(mem);
@@ -97,6 +67,14 @@ static leat_rc put_headers(const struct loki_state *loki, struct leat_requests *
         return rc;
     rc = leat_requests_keep(out, loki->tenant.at, (uint32_t)loki->tenant.len, &tenant);
     return rc == LEAT_OK ? leat_request_header(request, LEAT_SLICE("X-Scope-OrgID"), tenant) : rc;
+}
+
+/* Nothing of what was put can be repeated any more. */
+static void push_clear(struct loki_state *loki)
+{
+    loki_push_clear(&loki->push);
+    loki->repeat_count = 0;
+    loki->last.valid = false;
 }
 
 /* Ends the open request, if there is one. */
@@ -118,7 +96,7 @@ static bool request_end(struct run *run)
     request->first = run->first;
     request->count = run->next - run->first;
     run->first = run->next;
-    loki_push_clear(&loki->push);
+    push_clear(loki);
     return true;
 }
 
@@ -172,17 +150,24 @@ static bool stream_begin(struct run *run)
     return text_set(&loki->opened_text, loki->label_text.at, loki->label_text.len);
 }
 
+/* Each new resource begins with a scope. */
+static bool scope_begin(struct loki_state *loki, const struct otlp_scope *scope)
+{
+    loki->last.valid = false;
+    return loki__scope(loki, scope);
+}
+
 static bool run_all(struct run *run, struct otlp_walk *walk)
 {
     struct loki_state *loki = run->loki;
     while (otlp_walk_next(walk)) {
         if (walk->new_resource && !resource_begin(run, walk->resource))
             return false;
-        if (walk->new_scope && !loki__scope(loki, &walk->scope))
+        if (walk->new_scope && !scope_begin(loki, &walk->scope))
             return false;
         if (!run->stream_open && !stream_begin(run))
             return false;
-        if (!put_record(loki, walk->item) || loki->push.failed)
+        if (!loki__record(loki, walk->item) || loki->push.failed)
             return false;
         run->next++;
         if (loki->push.len >= (uint64_t)loki->conf->request_bytes_max && !request_end(run))
@@ -196,7 +181,7 @@ leat_rc loki_encode(void *state, const struct leat_batch *batch, struct leat_req
     struct loki_state *loki = state;
     struct run run = {.loki = loki, .batch = batch, .out = out};
     struct otlp_walk walk;
-    loki_push_clear(&loki->push);
+    push_clear(loki);
     leat_strbuf_clear(&loki->tenant);
     otlp_walk_open(&walk, LEAT_LOGS, &batch->payload);
     bool done = run_all(&run, &walk);

@@ -7,6 +7,7 @@
 #define ENTRY_LEN_BYTES 3u
 #define ENTRY_LEN_MAX ((1u << (7 * ENTRY_LEN_BYTES)) - 1)
 #define ROOM_MIN 4096u
+#define NS_BYTES 5u /* of a varint below 10^9, padded */
 #define NS_PER_S 1000000000ull
 
 static const char digit_prefix[] = "key_";
@@ -33,7 +34,7 @@ bool loki_push_grow(struct loki_push *push, size_t more)
 }
 
 /* A varint of exactly `bytes` bytes: leading zero groups fill it up. */
-static void put_padded(uint8_t *at, uint64_t value, unsigned bytes)
+static inline void put_padded(uint8_t *at, uint64_t value, unsigned bytes)
 {
     for (unsigned i = 0; i + 1 < bytes; i++, value >>= 7)
         at[i] = (uint8_t)(value | 0x80);
@@ -57,21 +58,30 @@ void loki_push_stream_close(struct loki_push *push)
         put_padded(push->at + push->stream, push->len - push->stream - STREAM_LEN_BYTES, STREAM_LEN_BYTES);
 }
 
+/* Lines mostly share the second of the one before. */
+static inline uint8_t *put_timestamp(struct loki_push *push, uint8_t *at, uint64_t unix_ns)
+{
+    if (unix_ns - push->second_ns >= NS_PER_S) {
+        push->second = unix_ns / NS_PER_S;
+        push->second_ns = push->second * NS_PER_S;
+    }
+    *at++ = PB_TAG(1, PB_LEN);
+    *at++ = (uint8_t)(2 + pb_varint_size(push->second) + NS_BYTES);
+    *at++ = PB_TAG(1, PB_VARINT);
+    at = pb_put_varint(at, push->second);
+    *at++ = PB_TAG(2, PB_VARINT);
+    put_padded(at, unix_ns - push->second_ns, NS_BYTES);
+    return at + NS_BYTES;
+}
+
 void loki_push_entry_open(struct loki_push *push, uint64_t unix_ns, struct leat_slice line)
 {
     if (!loki_push_room(push, line.len + 48u))
         return;
     uint8_t *at = push->at + push->len;
-    uint64_t s = unix_ns / NS_PER_S, ns = unix_ns % NS_PER_S;
     *at++ = PB_TAG(2, PB_LEN);
     push->entry = (size_t)(at - push->at);
-    at += ENTRY_LEN_BYTES;
-    *at++ = PB_TAG(1, PB_LEN);
-    *at++ = (uint8_t)(2 + pb_varint_size(s) + pb_varint_size(ns));
-    *at++ = PB_TAG(1, PB_VARINT);
-    at = pb_put_varint(at, s);
-    *at++ = PB_TAG(2, PB_VARINT);
-    at = pb_put_varint(at, ns);
+    at = put_timestamp(push, at + ENTRY_LEN_BYTES, unix_ns);
     at = pb_put_bytes(at, PB_TAG(2, PB_LEN), line.at, line.len);
     push->len = (size_t)(at - push->at);
 }
@@ -164,17 +174,23 @@ void loki_push_metadata_hex(struct loki_push *push, struct leat_slice name, stru
 
 uint32_t loki_push_decimal(int64_t value, char to[20])
 {
+    static const char pairs[] =
+        "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434"
+        "44546474849505152535455565758596061626364656667686970717273747576777879808182838485868788"
+        "8990919293949596979899";
     char digits[20];
-    uint32_t n = 0, len = 0;
+    uint32_t at = sizeof digits, len = value < 0;
     uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-    do
-        digits[n++] = (char)('0' + left % 10);
-    while ((left /= 10) != 0);
-    if (value < 0)
-        to[len++] = '-';
-    while (n)
-        to[len++] = digits[--n];
-    return len;
+    for (; left >= 100; left /= 100) {
+        at -= 2;
+        memcpy(digits + at, pairs + 2 * (left % 100), 2);
+    }
+    if (left >= 10)
+        digits[--at] = pairs[2 * left + 1];
+    digits[--at] = left >= 10 ? pairs[2 * left] : (char)('0' + left);
+    to[0] = '-';
+    memcpy(to + len, digits + at, sizeof digits - at);
+    return len + (uint32_t)sizeof digits - at;
 }
 
 void loki_push_metadata_number(struct loki_push *push, struct leat_slice name, int64_t value)
@@ -190,4 +206,12 @@ void loki_push_metadata_all(struct loki_push *push, const struct loki_push *from
         return;
     memcpy(push->at + push->len, from->at, from->len);
     push->len += from->len;
+}
+
+void loki_push_again(struct loki_push *push, size_t from, uint32_t len)
+{
+    if (len == 0 || !loki_push_room(push, len))
+        return;
+    memcpy(push->at + push->len, push->at + from, len);
+    push->len += len;
 }

@@ -16,7 +16,8 @@
 struct loki_push {
     uint8_t *at;
     size_t len, room;
-    size_t stream, entry; /* where their open lengths are */
+    size_t stream, entry;       /* where their open lengths are */
+    uint64_t second, second_ns; /* of the last timestamp: the second, and when it began */
     bool failed;
 };
 void loki_push_done(struct loki_push *push);
@@ -42,6 +43,9 @@ void loki_push_metadata_hex(struct loki_push *push, struct leat_slice name, stru
 void loki_push_metadata_number(struct loki_push *push, struct leat_slice name, int64_t value);
 /* Metadata that was put into another buffer before. */
 void loki_push_metadata_all(struct loki_push *push, const struct loki_push *from);
+
+/* The `len` bytes that stand at `from` once more. */
+void loki_push_again(struct loki_push *push, size_t from, uint32_t len);
 
 /* Decimal digits of `value` at `to` (20 bytes at most); the answer is how many. */
 uint32_t loki_push_decimal(int64_t value, char to[20]);

@@ -54,13 +54,26 @@ static const uint8_t *end_here(const struct pb_cursor *c, uint64_t end)
     return left < pb_cursor_here(c) ? c->at + left : c->end;
 }
 
+#define FETCH_AHEAD 2048
+#define FETCH_LINE 64
+
+/* Each hop needs a length that may be far away in memory, and whoever reads the items needs the rest: all of it is
+ * asked for ahead of the hops. */
+static inline void fetch_ahead(const uint8_t *from, const uint8_t *to, const uint8_t *stop)
+{
+    for (; from < to && stop - from > FETCH_AHEAD; from += FETCH_LINE)
+        __builtin_prefetch(from + FETCH_AHEAD);
+}
+
 /* Past a run of children that lie whole in this slice: nearly all of an envelope. */
 static void pass_children(struct pb_cursor *c, uint64_t end)
 {
     const uint8_t *stop = end_here(c, end), *at = c->at, *body;
     uint64_t len;
-    while (at < stop && *at == PB_TAG(2, PB_LEN) && (body = pb_length(at + 1, stop, &len)) != NULL)
+    while (at < stop && *at == PB_TAG(2, PB_LEN) && (body = pb_length(at + 1, stop, &len)) != NULL) {
+        fetch_ahead(at, body + len, stop);
         at = body + len;
+    }
     if (at == c->at)
         return;
     c->at = at;

@@ -6,17 +6,17 @@
 
 #define HEAD_BYTES 5u /* the longest length */
 #define SLACK 64u     /* short copies write whole words past their end */
-#define REACH 65535u  /* of a copy with a two-byte offset */
+#define REACH 65535u  /* of a copy with a two-byte offset; places are kept modulo one more */
 #define COPY_MAX 64u
 #define MATCH_MIN 6u    /* a shorter one saves less than it costs to find */
 #define LOAD_BYTES 8u   /* read at a position that is looked up */
 #define REPEAT_MIN 12u  /* less is left to the literal around it */
-#define SKIP_SHIFT 4u   /* after so many misses (2^n) the matcher takes longer steps */
+#define SKIP_SHIFT 1u   /* after so many misses (2^n) the matcher takes longer steps */
 #define TABLE_SHIFT 52u /* 64 - log2(SNAPPY_PUT_TABLE) */
 
 enum { LITERAL = 0, COPY_1 = 1, COPY_2 = 2, COPY_4 = 3 };
 
-/* A copy ends a literal and takes at least MATCH_MIN plain bytes for three written ones, or REPEAT_MIN for five: so
+/* A copy ends a literal and takes at least 6 plain bytes for three written ones, or REPEAT_MIN for five: so
  * only the heads of long literals add to the plain length, at most one byte in 60. */
 size_t snappy_put_bound(uint32_t len)
 {
@@ -44,34 +44,35 @@ static uint8_t *long_literal_head(uint8_t *to, uint32_t n)
     return to;
 }
 
-/* Writes what is pending before `end`. The room's slack takes the 16 bytes written for fewer. */
+/* Writes what is pending before `end`. Few branches: this and the copy behind it are written every few bytes of text,
+ * and lengths are hard to foretell. The room's slack takes the 32 bytes written for fewer. */
 static inline uint8_t *literal(const struct snappy_put *put, uint8_t *to, uint32_t from, uint32_t end)
 {
     uint32_t len = end - from;
+    if (len <= 32 && put->len - from >= 32) {
+        to[0] = (uint8_t)((len - 1) << 2 | LITERAL);
+        to += len != 0;
+        memcpy(to, put->plain + from, 32);
+        return to + len;
+    }
     if (len == 0)
         return to;
     if (len <= 60)
         *to++ = (uint8_t)((len - 1) << 2 | LITERAL);
     else
         to = long_literal_head(to, len - 1);
-    if (len <= 16 && put->len - from >= 16)
-        memcpy(to, put->plain + from, 16);
-    else
-        memcpy(to, put->plain + from, len);
+    memcpy(to, put->plain + from, len);
     return to + len;
 }
 
-static inline uint8_t *copy_near(uint8_t *to, uint32_t distance, uint32_t len) /* len <= 64 */
+/* One copy of at most 64 bytes, in its short form where there is one. */
+static inline uint8_t *copy_near(uint8_t *to, uint32_t distance, uint32_t len)
 {
-    if (len >= 4 && len < 12 && distance < 2048) {
-        *to++ = (uint8_t)((distance >> 8) << 5 | (len - 4) << 2 | COPY_1);
-        *to++ = (uint8_t)distance;
-        return to;
-    }
-    *to++ = (uint8_t)((len - 1) << 2 | COPY_2);
-    *to++ = (uint8_t)distance;
-    *to++ = (uint8_t)(distance >> 8);
-    return to;
+    bool brief = (len - 4 < 8) & (distance < 2048);
+    uint32_t two = distance << 8 | (len - 1) << 2 | COPY_2;
+    uint32_t one = (distance & 0xff) << 8 | (distance >> 8) << 5 | (len - 4) << 2 | COPY_1;
+    (void)pb_put_fixed32(to, brief ? one : two);
+    return to + 3 - brief;
 }
 
 static uint8_t *copy_far(uint8_t *to, uint32_t distance, uint32_t len)
@@ -91,9 +92,11 @@ static inline uint8_t *copy(uint8_t *to, uint32_t distance, uint32_t len)
 
 /* ---- the matcher ---- */
 
-static inline uint32_t slot_of(const uint8_t *at)
+/* Of the six bytes at `at`: its upper bits are a slot of the table, the next 16 are kept there beside the place, so
+ * that the bytes of a candidate that is none are rarely looked at: they are seldom in the nearest cache. */
+static inline uint64_t mix(const uint8_t *at)
 {
-    return (uint32_t)((pb_load64(at) << 16) * 0x9e3779b97f4a7c15u >> TABLE_SHIFT);
+    return (pb_load64(at) << 16) * 0x9e3779b97f4a7c15u;
 }
 
 static inline bool same6(const uint8_t *a, const uint8_t *b)
@@ -117,29 +120,49 @@ static inline uint32_t same(const uint8_t *a, const uint8_t *b, const uint8_t *e
     return (uint32_t)(b - begin);
 }
 
+/* How many bytes before `a` and `b` are the same, of the last 8; at most `most`. */
+static inline uint32_t same_before(const uint8_t *a, const uint8_t *b, uint32_t most)
+{
+    uint64_t differ = pb_load64(a - 8) ^ pb_load64(b - 8);
+    uint32_t n = differ ? (uint32_t)__builtin_clzll(differ) / 8 : 8;
+    return n < most ? n : most;
+}
+
+/* The distance to an earlier place with the six bytes of `at`, or 0; `at` takes its slot. */
+static inline uint32_t look(uint32_t *table, const uint8_t *plain, uint32_t at)
+{
+    uint64_t mixed = mix(plain + at);
+    uint32_t check = (uint32_t)(mixed >> 20) & 0xffff0000u, *slot = &table[mixed >> TABLE_SHIFT], was = *slot;
+    *slot = check | (at & 0xffff);
+    if (((was ^ check) & 0xffff0000u) != 0)
+        return 0;
+    uint32_t distance = (at - was) & 0xffff;
+    return distance <= at && same6(plain + at - distance, plain + at) ? distance : 0;
+}
+
 void snappy_put_match(struct snappy_put *put, uint32_t len)
 {
     const uint8_t *plain = put->plain;
-    uint32_t at = put->at ? put->at : 1, end = put->at + len, misses = 1u << SKIP_SHIFT;
+    uint32_t at = put->at, end = at + len, misses = 1u << SKIP_SHIFT, pending = put->literal;
+    uint8_t *to = put->to;
     LEAT_CHECK(len <= put->len - put->at);
-    put->at = end;
     while (at + LOAD_BYTES <= end) {
-        uint32_t *slot = &put->table[slot_of(plain + at)], from = *slot;
-        *slot = at;
-        if (at - from - 1 >= REACH || !same6(plain + from, plain + at)) {
+        uint32_t distance = look(put->table, plain, at);
+        if (distance == 0) {
             at += misses++ >> SKIP_SHIFT;
             continue;
         }
-        while (at > put->literal && from && plain[at - 1] == plain[from - 1]) {
-            at--;
-            from--;
-        }
-        uint32_t n = same(plain + from, plain + at, plain + end);
-        put->to = copy(literal(put, put->to, put->literal, at), at - from, n);
+        const uint8_t *here = plain + at;
+        uint32_t back = at - distance >= 8 ? same_before(here - distance, here, at - pending) : 0;
+        uint32_t n = 6 + same(here + 6 - distance, here + 6, plain + end);
+        to = copy(literal(put, to, pending, at - back), distance, n + back);
         at += n;
-        put->literal = at;
+        pending = at;
         misses = 1u << SKIP_SHIFT;
     }
+    put->at = end;
+    put->literal = pending;
+    put->to = to;
 }
 
 void snappy_put_repeat(struct snappy_put *put, uint32_t len, uint32_t distance)
