@@ -1,27 +1,54 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/base/alloc.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* One per thread, linked at its first call; shard threads end with the process. */
+#include "agent/base/list.h"
+
+/* One per thread, linked at its first call; a thread that ends leaves its calls to `ended_calls`. */
 struct tally {
     uint64_t calls;
     bool linked;
-    struct tally *next;
+    struct leat_list link;
 };
 static _Thread_local struct tally tally;
-static struct tally *tallies; /* atomic head */
 static _Thread_local uint64_t fail_in; /* 0: off */
 static _Thread_local int failed;
 
+static pthread_mutex_t tallies_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct leat_list tallies = {&tallies, &tallies};
+static uint64_t ended_calls;
+static pthread_key_t at_end;
+static pthread_once_t at_end_once = PTHREAD_ONCE_INIT;
+
+static void unlink_tally(void *ctx)
+{
+    struct tally *mine = ctx;
+    (void)pthread_mutex_lock(&tallies_lock);
+    leat_list_remove(&mine->link);
+    ended_calls += mine->calls;
+    (void)pthread_mutex_unlock(&tallies_lock);
+    *mine = (struct tally){0};
+}
+
+static void at_end_open(void)
+{
+    if (pthread_key_create(&at_end, unlink_tally) != 0)
+        abort(); /* before anything runs; a thread that ends would leave a wild pointer */
+}
+
 static void link_tally(void)
 {
+    (void)pthread_once(&at_end_once, at_end_open);
+    if (pthread_setspecific(at_end, &tally) != 0)
+        return; /* uncounted, tried again at the next call */
+    (void)pthread_mutex_lock(&tallies_lock);
+    leat_list_push(&tallies, &tally.link);
+    (void)pthread_mutex_unlock(&tallies_lock);
     tally.linked = true;
-    tally.next = __atomic_load_n(&tallies, __ATOMIC_RELAXED);
-    while (!__atomic_compare_exchange_n(&tallies, &tally.next, &tally, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
-    }
 }
 
 static int refuse(void)
@@ -35,15 +62,30 @@ static int refuse(void)
     return 1;
 }
 
-void *leat_alloc(size_t size) { return refuse() ? NULL : malloc(size ? size : 1); }
+void *leat_alloc(size_t size)
+{
+    return refuse() ? NULL : malloc(size ? size : 1);
+}
 
-void *leat_zalloc(size_t count, size_t size) { return refuse() ? NULL : calloc(count ? count : 1, size ? size : 1); }
+void *leat_zalloc(size_t count, size_t size)
+{
+    return refuse() ? NULL : calloc(count ? count : 1, size ? size : 1);
+}
 
-void *leat_realloc(void *at, size_t size) { return refuse() ? NULL : realloc(at, size ? size : 1); }
+void *leat_realloc(void *at, size_t size)
+{
+    return refuse() ? NULL : realloc(at, size ? size : 1);
+}
 
-void leat_free(void *at) { free(at); }
+void leat_free(void *at)
+{
+    free(at);
+}
 
-char *leat_strdup(const char *text) { return leat_strndup(text, strlen(text)); }
+char *leat_strdup(const char *text)
+{
+    return leat_strndup(text, strlen(text));
+}
 
 char *leat_strndup(const char *text, size_t len)
 {
@@ -55,13 +97,18 @@ char *leat_strndup(const char *text, size_t len)
     return copy;
 }
 
-uint64_t leat_alloc_count(void) { return tally.calls; }
+uint64_t leat_alloc_count(void)
+{
+    return tally.calls;
+}
 
 uint64_t leat_alloc_total(void)
 {
-    uint64_t sum = 0;
-    for (const struct tally *t = __atomic_load_n(&tallies, __ATOMIC_ACQUIRE); t; t = t->next)
-        sum += __atomic_load_n(&t->calls, __ATOMIC_RELAXED);
+    (void)pthread_mutex_lock(&tallies_lock);
+    uint64_t sum = ended_calls;
+    for (struct leat_list *at = tallies.next; at != &tallies; at = at->next)
+        sum += __atomic_load_n(&LEAT_CONTAINER(at, struct tally, link)->calls, __ATOMIC_RELAXED);
+    (void)pthread_mutex_unlock(&tallies_lock);
     return sum;
 }
 
@@ -71,4 +118,7 @@ void leat_alloc_fail_at(uint64_t n)
     failed = 0;
 }
 
-int leat_alloc_failed(void) { return failed; }
+int leat_alloc_failed(void)
+{
+    return failed;
+}

@@ -18,7 +18,7 @@ char *leat_strdup(const char *text) LEAT_MUST_CHECK;
 char *leat_strndup(const char *text, size_t len) LEAT_MUST_CHECK;
 
 uint64_t leat_alloc_count(void); /* calls on this thread since it began */
-uint64_t leat_alloc_total(void); /* calls on all threads that still run */
+uint64_t leat_alloc_total(void); /* calls on all threads, those that have ended too */
 
 /* Tests: the n-th allocation on this thread from now (1 = next) fails, once; 0 turns it off. */
 void leat_alloc_fail_at(uint64_t n);

@@ -18,7 +18,9 @@ struct leat_cli {
  * `command` to NULL). The arrays point into argv and are the caller's to free. */
 int leat_cli_parse(int argc, char **argv, struct leat_cli *cli);
 
-/* Loads and checks; prints every mistake. NULL: *ret_exit says how to leave. */
+/* Loads and checks; every mistake and warning goes to `out`, a line each. NULL: it is bad. */
+struct leat_plan *leat_cli_load(const struct leat_cli *cli, struct leat_strbuf *out);
+/* The same, printed on stderr. NULL: *ret_exit says how to leave. */
 struct leat_plan *leat_cli_plan(const struct leat_cli *cli, int *ret_exit);
 
 int leat_cli_run(const struct leat_cli *cli);

@@ -13,24 +13,28 @@ static int out(struct leat_strbuf *text, FILE *to)
     return good ? LEAT_EXIT_OK : LEAT_EXIT_START;
 }
 
-struct leat_plan *leat_cli_plan(const struct leat_cli *cli, int *ret_exit)
+struct leat_plan *leat_cli_load(const struct leat_cli *cli, struct leat_strbuf *text)
 {
     struct leat_plan *plan = NULL;
     struct leat_load_args args = {cli->configs, cli->config_count, cli->sets, cli->set_count};
     leat_rc rc = leat_plan_load(leat_registry(), NULL, &args, &plan);
     if (plan && leat_registry_check(plan) != LEAT_OK)
         rc = LEAT_ECONFIG;
-    struct leat_strbuf text = {0};
     if (plan)
-        leat_diag_print(&plan->diags, &text);
+        leat_diag_print(&plan->diags, text);
     else
-        leat_strbuf_puts(&text, "leat: out of memory\n");
+        leat_strbuf_puts(text, "leat: out of memory\n");
+    return rc == LEAT_OK ? plan : leat_plan_free(plan);
+}
+
+struct leat_plan *leat_cli_plan(const struct leat_cli *cli, int *ret_exit)
+{
+    struct leat_strbuf text = {0};
+    struct leat_plan *plan = leat_cli_load(cli, &text);
     (void)out(&text, stderr);
-    if (rc == LEAT_OK)
-        return plan;
-    leat_plan_free(plan);
-    *ret_exit = LEAT_EXIT_CONFIG;
-    return NULL;
+    if (!plan)
+        *ret_exit = LEAT_EXIT_CONFIG;
+    return plan;
 }
 
 int leat_cli_validate(const struct leat_cli *cli)
