@@ -290,7 +290,8 @@ static void on_final(struct leat_ack *ack)
     struct file_log *state = pending->state;
     leat_list_remove(&pending->link);
     state->inflight_bytes -= pending->bytes;
-    ranges_end(state, pending->ranges);
+    if (!ack->dropped[LEAT_DROP_SHUTDOWN]) /* else the position stays before them: they are read again after the restart */
+        ranges_end(state, pending->ranges);
     leat_free(pending);
     file_log__wake(state);
 }
@@ -361,26 +362,20 @@ void file_log__out_flush(struct file_log *state)
     (void)file_log__emit_waiting(state);
 }
 
-static void ranges_forget(struct file_log *state, struct file_log_range *ranges)
+/* They stay where they are, open for ever (until close): the position never passes what nobody took. */
+static void ranges_leave(struct file_log_range *ranges)
 {
-    while (ranges) {
-        struct file_log_range *next = ranges->batch_next;
-        struct file_log_file *file = ranges->file;
-        leat_list_remove(&ranges->link);
-        leat_free(ranges);
-        if (file->gone && leat_list_empty(&file->ranges))
-            file_log__file_free(state, file);
-        ranges = next;
-    }
+    for (; ranges; ranges = ranges->batch_next)
+        ranges->building = false;
 }
 
 /* At the end: what was not taken is read again after the next start. */
 void file_log__out_drop(struct file_log *state)
 {
     struct file_log_out *out = &state->out;
-    ranges_forget(state, out->ranges);
+    ranges_leave(out->ranges);
     if (state->waiting) {
-        ranges_forget(state, state->waiting->ranges);
+        ranges_leave(state->waiting->ranges);
         leat_batch_free(state->waiting_batch);
         leat_free(state->waiting);
         state->waiting = NULL;
