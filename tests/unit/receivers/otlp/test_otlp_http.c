@@ -182,7 +182,7 @@ LEAT_TEST(methods_and_credentials)
  */
 LEAT_TEST(configuration_reaches_the_server)
 {
-    static uint8_t padded[60000] = {0xfa, 0x06, 0xdc, 0xd4, 0x03}; /* field 111 of 59,996 - 1 bytes */
+    static uint8_t padded[60001] = {0xfa, 0x06, 0xdc, 0xd4, 0x03}; /* field 111 of 59,996 bytes */
     struct rig *rig = rig_new();
     struct leat_pair pair = {"X-From", "leat"};
     rig->conf.protocols.http.server.max_request_body_size = 0;
@@ -191,7 +191,7 @@ LEAT_TEST(configuration_reaches_the_server)
     rig->conf.protocols.http.url_path[LEAT_LOGS] = "/elsewhere";
     (void)started(rig);
     struct rig_shot shot;
-    EXPECT_EQ(rig_post(rig, &shot, "/elsewhere", PROTO, NULL, leat_slice_of(padded, 5 + 59996)), 200);
+    EXPECT_EQ(rig_post(rig, &shot, "/elsewhere", PROTO, NULL, leat_slice_of(padded, sizeof padded)), 200);
     EXPECT(strstr(shot.headers, "X-From: leat\n") != NULL);
     EXPECT_EQ(rig_post(rig, &shot, "/v1/logs", PROTO, NULL, ONE_LOG), 404);
     struct leat_header list[] = {{LEAT_SLICE("X-TENANT"), LEAT_SLICE("Blue")},
