@@ -124,6 +124,8 @@ leat_rc leat_graph_build(const struct leat_graph_opts *opts, struct leat_graph *
     graph->plan = opts->plan;
     graph->world = opts->world;
     graph->simulated = opts->simulated;
+    graph->carrier_open = opts->carrier_open;
+    graph->carrier_ctx = opts->carrier_ctx;
     graph->budget = (struct leat_budget){.soft_bytes = opts->memory_soft_bytes, .hard_bytes = opts->memory_hard_bytes};
     graph->shard_count = (uint32_t)opts->plan->settings.shards;
     graph->shards = leat_zalloc(graph->shard_count, sizeof *graph->shards);

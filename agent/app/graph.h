@@ -8,6 +8,7 @@
  * Owns     every instance, sender, pool and loop; the plan is borrowed and must outlive it.
  * Fails    build undoes itself and answers with the component's error, its id in front. */
 #pragma once
+#include "agent/deliver/carrier.h"
 #include "agent/pipe/host.h"
 #include "config/plan.h"
 
@@ -17,6 +18,9 @@ struct leat_graph_opts {
     const struct leat_plan *plan;
     struct leat_world *world;
     uint64_t memory_hard_bytes, memory_soft_bytes; /* 0: no limit */
+    /* NULL: as each exporter's type says. Tests and simulations put a peer of their own here. */
+    leat_rc (*carrier_open)(void *ctx, struct leat_loop *loop, const char *exporter_id, struct leat_carrier **ret_carrier);
+    void *carrier_ctx;
     bool simulated;                                 /* loops without sockets and threads: the caller steps them */
 };
 leat_rc leat_graph_build(const struct leat_graph_opts *opts, struct leat_graph **ret_graph,

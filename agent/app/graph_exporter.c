@@ -56,7 +56,10 @@ static leat_rc carrier_open(struct leat_shard *shard, const struct leat_exporter
     const struct leat_client_auth *auth;
     const struct leat_http_client_conf *http = conf->carrier;
     const struct leat_grpc_client_conf *grpc = conf->carrier;
+    const struct leat_graph *graph = shard->graph;
     leat_rc rc;
+    if (graph->carrier_open)
+        return graph->carrier_open(graph->carrier_ctx, shard->loop, conf->id, ret_carrier);
     switch (type->carrier) {
     case LEAT_CARRIER_HTTP:
         rc = auth_of(shard, http->auth.authenticator, &auth, reterr);

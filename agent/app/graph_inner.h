@@ -100,6 +100,8 @@ struct leat_graph {
     struct leat_world *world;
     struct leat_budget budget;
     bool simulated, started;
+    leat_rc (*carrier_open)(void *ctx, struct leat_loop *loop, const char *exporter_id, struct leat_carrier **ret_carrier);
+    void *carrier_ctx;
     uint32_t shard_count;
     struct leat_shard *shards;
     struct leat_sender_totals *totals; /* per exporter slot, shared by all shards */

@@ -45,6 +45,8 @@ static void answer(struct leat_timer *timer)
     struct leat_err err = {0};
     if (step.kind == KIT_REPLY)
         count_taken(mine->carrier, mine);
+    if (mine->carrier->answering)
+        mine->carrier->answering(mine->carrier, parcel, &step);
     forget(mine);
     free(mine);
     if (step.kind == KIT_ERR) {

@@ -34,6 +34,7 @@ struct kit_carrier {
     uint32_t step_count, next;
     struct kit_step otherwise;
     void (*decide)(struct kit_carrier *carrier, const struct leat_parcel *parcel, struct kit_step *step);
+    void (*answering)(struct kit_carrier *carrier, const struct leat_parcel *parcel, const struct kit_step *step); /* or NULL */
     void *ctx;
     bool cancels_at_once; /* done from inside cancel */
     bool opaque;          /* bodies are not toys: do not look inside */

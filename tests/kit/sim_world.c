@@ -395,9 +395,11 @@ static int sim_list(struct leat_world *world, const char *path, int (*each)(void
     if (!is_dir(sim, path))
         return -ENOENT;
     int rc = 0;
-    size_t skip = strlen(path) + 1;
+    char folder[PATH_MAX_BYTES]; /* `each` may write over the path it gave */
+    (void)snprintf(folder, sizeof folder, "%s", path);
+    size_t skip = strlen(folder) + 1;
     for (size_t i = 0; rc == 0 && i < sim->entry_count; i++)
-        if (sim->entries[i].now && is_in(sim->entries[i].path, path))
+        if (sim->entries[i].now && is_in(sim->entries[i].path, folder))
             rc = each(ctx, sim->entries[i].path + skip, sim->entries[i].now->dir);
     return rc < 0 ? rc : 0;
 }
