@@ -206,6 +206,8 @@ struct leat_graph *leat_graph_free(struct leat_graph *graph)
     for (uint32_t i = graph->shards ? graph->shard_count : 0; i-- > 0;)
         shard_close(&graph->shards[i]);
     leat_pool_bind(NULL);
+    for (uint32_t i = 0; graph->shards && i < graph->shard_count; i++)
+        leat_graph__dump_done(&graph->shards[i]);
     for (uint32_t i = 0; graph->shared && i < graph->plan->part_count; i++)
         leat_free(graph->shared[i]);
     leat_free(graph->shared);

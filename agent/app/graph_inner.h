@@ -93,6 +93,9 @@ struct leat_shard {
     bool abandoned;
     struct leat_timer poll;                          /* processors that are not empty yet */
     struct leat_message order, abandon_order, report; /* from and to shard 0 */
+    /* dumping (graph_dump.c) */
+    struct leat_message dump_order, dump_report;
+    struct leat_strbuf dump; /* the shard's between order and report, then shard 0's */
 };
 
 struct leat_graph {
@@ -114,6 +117,10 @@ struct leat_graph {
     bool abandon_sent;
     void (*drained)(void *ctx);
     void *drained_ctx;
+    /* dumping */
+    uint32_t dumps_left;
+    void (*dumped)(void *ctx, const struct leat_strbuf *text);
+    void *dumped_ctx;
 };
 
 extern const struct leat_host_ops leat_graph__host_ops;
@@ -134,3 +141,4 @@ void leat_graph__pipelines_close(struct leat_shard *shard);
 uint64_t *leat_graph__counts_new(const struct leat_counter_def *rows); /* one zero per row */
 
 void leat_graph__drain_init(struct leat_shard *shard);
+void leat_graph__dump_done(struct leat_shard *shard); /* after all loops are closed */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/self/self.h"
 
+#include <string.h>
+
 #include "agent/base/alloc.h"
 #include "agent/loop/stream.h"
 #include "agent/net/http1_server.h"
@@ -12,7 +14,9 @@ struct leat_self {
     struct leat_http1_server *server;
     struct leat_listener *listener;
     leat_self_render *render;
+    leat_rc (*ask)(void *ctx); /* NULL: no dumps here */
     void *ctx;
+    struct leat_http1_exchange *asker; /* waits for the dump */
 };
 
 static void answer(struct leat_http1_exchange *exchange, int status, const char *type, const char *at, size_t len)
@@ -34,30 +38,75 @@ static int on_head(void *ctx, struct leat_http1_exchange *exchange, const struct
     return 0;
 }
 
+static void say(struct leat_http1_exchange *exchange, int status, const char *text)
+{
+    answer(exchange, status, "text/plain", text, strlen(text));
+}
+
+static void page(struct leat_http1_exchange *exchange, const char *type, const struct leat_strbuf *text)
+{
+    if (text->failed)
+        say(exchange, 503, "out of memory\n");
+    else
+        answer(exchange, 200, type, text->at, text->len);
+}
+
+static void metrics(struct leat_self *self, struct leat_http1_exchange *exchange)
+{
+    struct leat_strbuf text = {0};
+    self->render(self->ctx, &text);
+    page(exchange, "text/plain; version=0.0.4; charset=utf-8", &text);
+    leat_strbuf_done(&text);
+}
+
+static void dump(struct leat_self *self, struct leat_http1_exchange *exchange)
+{
+    if (self->asker) {
+        say(exchange, 503, "another dump is under way\n");
+        return;
+    }
+    self->asker = exchange;
+    if (self->ask(self->ctx) == LEAT_OK)
+        return;
+    self->asker = NULL;
+    say(exchange, 503, "another dump is under way\n");
+}
+
+void leat_self_dumped(struct leat_self *self, const struct leat_strbuf *text)
+{
+    struct leat_http1_exchange *asker = self->asker;
+    self->asker = NULL;
+    if (asker)
+        page(asker, "text/plain; charset=utf-8", text);
+}
+
+static void on_gone(void *ctx, struct leat_http1_exchange *exchange)
+{
+    struct leat_self *self = ctx;
+    if (self->asker == exchange)
+        self->asker = NULL;
+}
+
 static void on_request(void *ctx, struct leat_http1_exchange *exchange, const struct leat_http1_request *request,
                        struct leat_chain *body)
 {
     (void)body;
     struct leat_self *self = ctx;
-    static const char missing[] = "not found; try /metrics\n", wrong[] = "only GET and HEAD\n";
-    if (!leat_slice_is(request->path, "/metrics")) {
-        answer(exchange, 404, "text/plain", missing, sizeof missing - 1);
-        return;
-    }
-    if (!leat_slice_is(request->method, "GET") && !leat_slice_is(request->method, "HEAD")) {
-        answer(exchange, 405, "text/plain", wrong, sizeof wrong - 1);
-        return;
-    }
-    struct leat_strbuf page = {0};
-    self->render(self->ctx, &page);
-    if (page.failed)
-        answer(exchange, 503, "text/plain", "", 0);
+    bool dumps = self->ask && leat_slice_is(request->path, "/debug/dump");
+    if (!dumps && !leat_slice_is(request->path, "/metrics"))
+        say(exchange, 404, self->ask ? "not found; try /metrics or /debug/dump\n" : "not found; try /metrics\n");
+    else if (!leat_slice_is(request->method, "GET") && !leat_slice_is(request->method, "HEAD"))
+        say(exchange, 405, "only GET and HEAD\n");
     else
-        answer(exchange, 200, "text/plain; version=0.0.4; charset=utf-8", page.at, page.len);
-    leat_strbuf_done(&page);
+        (dumps ? dump : metrics)(self, exchange);
 }
 
-static const struct leat_http1_handler handler = {.head = on_head, .request = on_request};
+static const struct leat_http1_handler handler = {.head = on_head, .request = on_request, .gone = on_gone};
+
+void leat_self_dump_with(struct leat_self *self, leat_rc (*ask)(void *ctx))
+{
+    self->ask = ask;
+}
 
 static void on_accepted(void *ctx, int fd)
 {
@@ -68,9 +117,14 @@ static void on_accepted(void *ctx, int fd)
 leat_rc leat_self_open(struct leat_loop *loop, const char *endpoint, leat_self_render *render, void *ctx,
                        struct leat_self **ret_self, struct leat_err *reterr)
 {
-    static const struct leat_http1_limits limits = {
-        .body_bytes_max = 1024, .head_bytes_max = 16384, .header_count_max = 100, .connections_max = CONNECTIONS_MAX,
-        .head_ns_max = 10 * SECOND, .idle_ns_max = 120 * SECOND, .write_ns_max = 30 * SECOND, .keep_alive = true};
+    static const struct leat_http1_limits limits = {.body_bytes_max = 1024,
+                                                    .head_bytes_max = 16384,
+                                                    .header_count_max = 100,
+                                                    .connections_max = CONNECTIONS_MAX,
+                                                    .head_ns_max = 10 * SECOND,
+                                                    .idle_ns_max = 120 * SECOND,
+                                                    .write_ns_max = 30 * SECOND,
+                                                    .keep_alive = true};
     struct leat_self *self = leat_zalloc(1, sizeof *self);
     if (!self)
         return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "out of memory");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* self -- what leat tells about itself over HTTP: /metrics for Prometheus.
+/* self -- what leat tells about itself over HTTP: /metrics for Prometheus, /debug/dump for people.
  *
  * Threads  shard 0.
  * Limits   a hundred connections; requests carry no body.
@@ -15,6 +15,9 @@ typedef void leat_self_render(void *ctx, struct leat_strbuf *out);
 leat_rc leat_self_open(struct leat_loop *loop, const char *endpoint, leat_self_render *render, void *ctx,
                        struct leat_self **ret_self, struct leat_err *reterr) LEAT_MUST_CHECK;
 void leat_self_close(struct leat_self *self);
+/* /debug/dump: `ask` begins a dump (LEAT_OK) that leat_self_dumped answers, at once or later. One at a time. */
+void leat_self_dump_with(struct leat_self *self, leat_rc (*ask)(void *ctx));
+void leat_self_dumped(struct leat_self *self, const struct leat_strbuf *text);
 
 /* The core's counters and the process's own figures, as Prometheus text. */
 void leat_self_metrics(uint64_t up_ns, struct leat_strbuf *out);

@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+import urllib.request
 
 import pytest
 from leatkit import ROOT, free_port, logs, otlp_in, otlp_out, pipeline, post, run_leat, until
@@ -171,3 +172,22 @@ def test_unused_unknown_collector_component_is_a_warning(tmp_path):
     config.write_text(config.read_text().replace('receivers: [otlp]', 'receivers: [otlp, zipkin]'))
     code, _, err = run_leat('validate', '--config', str(config))
     assert code == 1 and 'zipkin' in err
+
+
+def test_dump_page(agent, peer):
+    """Each shard tells its own part; ledgers and sender figures are there, and a dump under load harms nobody."""
+    sink = peer()
+    receivers, port, _ = otlp_in()
+    one = agent(pipeline(receivers, {'otlp_http': otlp_out(sink.url), 'nop': None}, ('logs',), {'batch': {'timeout': '10ms'}}, leat={'shards': 3}))
+    page = lambda: urllib.request.urlopen('http://127.0.0.1:%d/debug/dump' % one.metrics_port, timeout=10).read().decode()
+    for i in range(30):
+        assert post(port, '/v1/logs', logs('n%d' % i))[0] == 200
+        assert page().count('shard ') >= 3
+    until(lambda: len(sink.log_bodies()) == 30)
+    text = page()
+    assert re.findall(r'^shard (\d)$', text, re.M) == ['0', '1', '2']
+    for word in ('receiver otlp', 'processor batch of logs', 'exporter otlp_http', 'exporter nop', 'branch ', 'queue 0 of 1000', '0 items in 0 bytes held'):
+        assert word in text, (word, text)
+    taken = [int(n) for n in re.findall(r'receiver otlp\n    logs: in (\d+), out', text)]
+    assert len(taken) == 3 and sum(taken) == 30 and min(taken) > 0, text
+    assert one.stop() == 0

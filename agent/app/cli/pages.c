@@ -27,6 +27,18 @@ static void render(void *ctx, struct leat_strbuf *out)
     leat_strbuf_done(&bare);
 }
 
+static void on_dumped(void *ctx, const struct leat_strbuf *text)
+{
+    struct leat_run__page *page = ctx;
+    leat_self_dumped(page->self, text);
+}
+
+static leat_rc ask_dump(void *ctx)
+{
+    struct leat_run__page *page = ctx;
+    return leat_graph_dump(page->run->graph, on_dumped, page);
+}
+
 /* A random UUID (RFC 9562, version 4): which run of leat this is. */
 void leat_run__name_instance(struct leat_run *run)
 {
@@ -49,7 +61,10 @@ static leat_rc open_page(struct leat_run__page *page, const struct leat_metric_r
                                            .instance_id = page->run->instance_id};
     (void)snprintf(endpoint, sizeof endpoint, strchr(reader->host, ':') ? "[%s]:%lld" : "%s:%lld", reader->host,
                    (long long)reader->port);
-    return leat_self_open(page->run->loop, endpoint, render, page, &page->self, reterr);
+    leat_rc rc = leat_self_open(page->run->loop, endpoint, render, page, &page->self, reterr);
+    if (rc == LEAT_OK)
+        leat_self_dump_with(page->self, ask_dump);
+    return rc;
 }
 
 leat_rc leat_run__pages_open(struct leat_run *run, struct leat_err *reterr)
@@ -73,6 +88,8 @@ leat_rc leat_run__pages_open(struct leat_run *run, struct leat_err *reterr)
 
 void leat_run__pages_close(struct leat_run *run)
 {
+    if (run->graph)
+        leat_graph_dump_forget(run->graph);
     for (uint32_t i = 0; i < run->page_count; i++)
         leat_self_close(run->pages[i].self);
     leat_free(run->pages);
