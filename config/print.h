@@ -12,3 +12,5 @@ void leat_print_fields(const struct leat_field *fields, const void *conf, uint32
 void leat_print_components(const struct leat_catalog *catalog, struct leat_strbuf *out); /* one line each */
 void leat_print_component(const struct leat_type_info *type, struct leat_strbuf *out);
 void leat_print_component_markdown(const struct leat_type_info *type, struct leat_strbuf *out);
+/* Keys that belong to no component: "leat", "service::telemetry". */
+void leat_print_section(const char *name, const struct leat_field *fields, bool markdown, struct leat_strbuf *out);

@@ -207,3 +207,15 @@ void leat_print_component_markdown(const struct leat_type_info *type, struct lea
     for (uint32_t i = 0; i < LEAT_SHARED_MAX && type->shared[i]; i++)
         put_table(type, type->shared[i]->name, type->shared[i]->fields, out);
 }
+
+void leat_print_section(const char *name, const struct leat_field *fields, bool markdown, struct leat_strbuf *out)
+{
+    const struct leat_type_info type = {.name = name, .fields = fields};
+    if (markdown) {
+        leat_strbuf_printf(out, "# %s\n", name);
+        put_table(&type, "Keys", fields, out);
+        return;
+    }
+    leat_strbuf_printf(out, "%s\nkeys:\n", name);
+    walk_type(&type, fields, write_text, out);
+}

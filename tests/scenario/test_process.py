@@ -72,6 +72,9 @@ def test_version_and_components():
         assert re.search(r'\b%s\b' % name, out), name
     code, out, _ = run_leat('components', 'otlp_http')
     assert code == 0 and 'endpoint' in out and 'sending_queue' in out
+    for section, key in (('leat', 'shutdown_timeout'), ('service::telemetry', 'metrics::readers')):
+        code, out, _ = run_leat('components', section, '--markdown')
+        assert code == 0 and '`%s`' % key in out
     assert run_leat('components', 'no_such_thing')[0] != 0
 
 

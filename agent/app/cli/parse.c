@@ -12,6 +12,7 @@ static const char usage[] =
     "  leat validate --config FILE...    check a configuration; silent when it is good\n"
     "  leat print-config --config FILE...  the configuration in force: merged, expanded, with defaults\n"
     "  leat components [NAME] [--markdown]  what this binary has, or all keys of one component\n"
+    "                                    (or of the sections leat and service::telemetry)\n"
     "  leat --version\n"
     "\n"
     "  --config  a path, file:PATH, env:VARIABLE or yaml:TEXT; may be repeated, later ones win\n"

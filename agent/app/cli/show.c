@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The commands that only look: validate, components, print-config. */
 #include <stdio.h>
+#include <string.h>
 
 #include "agent/app/cli/cli.h"
 #include "agent/app/registry.h"
@@ -56,6 +57,20 @@ int leat_cli_print_config(const struct leat_cli *cli)
     return out(&text, stdout);
 }
 
+static bool print_section(const struct leat_cli *cli, struct leat_strbuf *text)
+{
+    static const struct {
+        const char *name;
+        const struct leat_field *fields;
+    } sections[] = {{"leat", leat_settings_fields}, {"service::telemetry", leat_telemetry_fields}};
+    for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
+        if (strcmp(cli->name, sections[i].name) == 0) {
+            leat_print_section(cli->name, sections[i].fields, cli->markdown, text);
+            return true;
+        }
+    return false;
+}
+
 int leat_cli_components(const struct leat_cli *cli)
 {
     const struct leat_catalog *catalog = leat_registry();
@@ -64,6 +79,8 @@ int leat_cli_components(const struct leat_cli *cli)
         leat_print_components(catalog, &text);
         return out(&text, stdout);
     }
+    if (print_section(cli, &text))
+        return out(&text, stdout);
     uint32_t found = 0;
     for (int kind = 0; kind < LEAT_KIND_COUNT; kind++) {
         const struct leat_type_info *type = leat_catalog_find(catalog, (enum leat_kind)kind, cli->name, NULL);
