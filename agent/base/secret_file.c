@@ -84,7 +84,10 @@ leat_rc leat_secret_file_get(struct leat_secret_file *file, struct leat_slice *r
     return LEAT_OK;
 }
 
-void leat_secret_file_done(struct leat_secret_file *file) { forget(file); }
+void leat_secret_file_done(struct leat_secret_file *file)
+{
+    forget(file);
+}
 
 bool leat_secret_eq(struct leat_slice a, struct leat_slice b)
 {

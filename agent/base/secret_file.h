@@ -5,7 +5,8 @@
  * Threads  one user at a time. Reads block, at most once a second and only after a change.
  * Owns     its copy of the text, which is wiped before it is freed. {.world, .path} is a file that was not read yet.
  * Limits   SECRET_FILE_BYTES_MAX.
- * Fails    when it cannot be read and never could; later failures keep what was read last. The text is in no message. */
+ * Fails    when it cannot be read and never could; later failures keep what was read last. The text is in no message.
+ */
 #pragma once
 #include "agent/base/err.h"
 #include "agent/base/slice.h"

@@ -11,7 +11,10 @@ static void end_all(struct leat_doomed *doomed)
         leat_batch_end(LEAT_CONTAINER(node, struct leat_batch, link), LEAT_DROPPED, doomed->reason);
 }
 
-static void on_task(struct leat_task *task) { end_all(task->ctx); }
+static void on_task(struct leat_task *task)
+{
+    end_all(task->ctx);
+}
 
 void leat_doomed_init(struct leat_doomed *doomed, struct leat_host *host, enum leat_drop reason)
 {

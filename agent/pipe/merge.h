@@ -4,8 +4,8 @@
  * Why      a batch that was made of five goes on as one; the five sources still hear, each exactly once.
  * Threads  one shard's, as the acks.
  * Owns     itself from new to the end of its ack, then it is gone. A part is one open part of its source's ack.
- * Rule     every item delivered, or every item dropped, is told exactly. When the ends differ nobody can say whose items
- *          they were: losses are told first to those who listen, so that a loss is never taken for a delivery, and the
+ * Rule     every item delivered, or every item dropped, is told exactly. When the ends differ nobody can say whose
+ * items they were: losses are told first to those who listen, so that a loss is never taken for a delivery, and the
  *          sums over all parts hold.
  * Fails    leat_merge_add: LEAT_ENOMEM, the part is still the caller's. */
 #pragma once

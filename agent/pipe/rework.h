@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* rework -- what processors that make new bytes from a batch share: memory may run out, and then nothing is lost.
  *
- * Why      `process` must answer while the source is inside leat_emit; a batch that could not be reworked now is kept and
- *          tried again, and nothing new is let in before it.
- * Threads  one shard's.
- * Owns     kept batches. The caller embeds the struct and forwards admit, process, flush, held and close.
- * Fails    `run` answers LEAT_ENOMEM: kept. Anything else but LEAT_OK: the batch is dropped as `cannot_encode`. */
+ * Why      `process` must answer while the source is inside leat_emit; a batch that could not be reworked now is kept
+ * and tried again, and nothing new is let in before it. Threads  one shard's. Owns     kept batches. The caller embeds
+ * the struct and forwards admit, process, flush, held and close. Fails    `run` answers LEAT_ENOMEM: kept. Anything
+ * else but LEAT_OK: the batch is dropped as `cannot_encode`. */
 #pragma once
 #include "agent/pipe/doomed.h"
 
 struct leat_rework {
     struct leat_host *host;
-    /* Replaces batch->payload and corrects pinned_bytes; the number of items stays. The batch is untouched on failure. */
+    /* Replaces batch->payload and corrects pinned_bytes; the number of items stays. The batch is untouched on failure.
+     */
     leat_rc (*run)(void *state, struct leat_batch *batch, struct leat_err *reterr);
     void *state;
     struct leat_list kept;

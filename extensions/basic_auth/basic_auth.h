@@ -41,8 +41,8 @@ struct basic_auth {
     struct basic_auth_user *users;
     uint32_t user_count, user_room;
     struct crypt_data *crypt;
-    uint8_t key[BASIC_SUM_BYTES];                      /* of the sums below, new in each process */
-    uint8_t known[BASIC_KNOWN_MAX][BASIC_SUM_BYTES];   /* user and password that were good */
+    uint8_t key[BASIC_SUM_BYTES];                    /* of the sums below, new in each process */
+    uint8_t known[BASIC_KNOWN_MAX][BASIC_SUM_BYTES]; /* user and password that were good */
     uint32_t known_count, known_next;
     uint64_t window_ns;
     int64_t checks; /* in this second */

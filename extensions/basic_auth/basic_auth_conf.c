@@ -17,10 +17,18 @@ static const struct leat_field client_fields[] = {
     {0}};
 
 const struct leat_field basic_auth_fields[] = {
-    {.key = "htpasswd", .type = LEAT_SECTION, .offset = C(htpasswd), .fields = htpasswd_fields,
-     .present = LEAT_PRESENT(struct basic_auth_conf, has_htpasswd), .doc = "who is let in: for receivers"},
-    {.key = "client_auth", .type = LEAT_SECTION, .offset = C(client_auth), .fields = client_fields,
-     .present = LEAT_PRESENT(struct basic_auth_conf, has_client), .doc = "what is sent: for exporters"},
+    {.key = "htpasswd",
+     .type = LEAT_SECTION,
+     .offset = C(htpasswd),
+     .fields = htpasswd_fields,
+     .present = LEAT_PRESENT(struct basic_auth_conf, has_htpasswd),
+     .doc = "who is let in: for receivers"},
+    {.key = "client_auth",
+     .type = LEAT_SECTION,
+     .offset = C(client_auth),
+     .fields = client_fields,
+     .present = LEAT_PRESENT(struct basic_auth_conf, has_client),
+     .doc = "what is sent: for exporters"},
     {"max_checks_per_second", LEAT_INT, C(max_checks_per_second), "10",
      "slow hashes (bcrypt, crypt) computed a second and shard; more attempts are refused", .min = 1, .max = 1000},
     {0}};
@@ -31,7 +39,10 @@ const struct leat_counter_def basic_auth_counters[] = {
     [BASIC_THROTTLED] = {"basic_auth_checks_total", "result=\"throttled\"", "requests looked at"},
     {0}};
 
-static bool given(const char *text) { return text && *text; }
+static bool given(const char *text)
+{
+    return text && *text;
+}
 
 leat_rc basic_auth__check(const void *conf, struct leat_err *reterr)
 {
@@ -46,6 +57,7 @@ leat_rc basic_auth__check(const void *conf, struct leat_err *reterr)
         return LEAT_OK;
     }
     if (!given(basic->htpasswd.file) && !given(basic->htpasswd.inline_text))
-        return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "no credential source provided: htpasswd::file, htpasswd::inline or client_auth");
+        return LEAT_RAISE(reterr, LEAT_ECONFIG, 0,
+                          "no credential source provided: htpasswd::file, htpasswd::inline or client_auth");
     return LEAT_OK;
 }

@@ -104,7 +104,8 @@ static bool may_compute(struct basic_auth *basic)
 
 enum outcome { GOOD, BAD, THROTTLED };
 
-static enum outcome judge(struct basic_auth *basic, struct leat_slice plain, struct leat_slice name, struct leat_slice password)
+static enum outcome judge(struct basic_auth *basic, struct leat_slice plain, struct leat_slice name,
+                          struct leat_slice password)
 {
     uint8_t sum[BASIC_SUM_BYTES];
     const char *hash = hash_of(basic, name);

@@ -9,12 +9,15 @@
 #define DECODED_MAX 256u
 #define PASSWORD_MAX 512u
 
-static bool starts(const char *text, const char *with) { return strncmp(text, with, strlen(with)) == 0; }
+static bool starts(const char *text, const char *with)
+{
+    return strncmp(text, with, strlen(with)) == 0;
+}
 
 bool basic_auth__is_slow(const char *hash)
 {
-    return starts(hash, "$1$") || starts(hash, "$2a$") || starts(hash, "$2b$") || starts(hash, "$2x$") || starts(hash, "$2y$") ||
-           starts(hash, "$5$") || starts(hash, "$6$") || starts(hash, "$y$");
+    return starts(hash, "$1$") || starts(hash, "$2a$") || starts(hash, "$2b$") || starts(hash, "$2x$") ||
+           starts(hash, "$2y$") || starts(hash, "$5$") || starts(hash, "$6$") || starts(hash, "$y$");
 }
 
 /* Base64 with its padding; -1: not that. */
@@ -98,7 +101,8 @@ static leat_rc read_line(struct basic_auth *basic, const char *line, size_t len,
     const char *hash = colon + 1;
     size_t hash_len = len - (size_t)(hash - line);
     if (hash_len >= 6 && memcmp(hash, "$apr1$", 6) == 0)
-        return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "has an Apache MD5 hash ($apr1$), which is not taken: use bcrypt (htpasswd -B)");
+        return LEAT_RAISE(reterr, LEAT_ECONFIG, 0,
+                          "has an Apache MD5 hash ($apr1$), which is not taken: use bcrypt (htpasswd -B)");
     if (basic->user_count == BASIC_USERS_MAX)
         return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "is one user too many (%u)", BASIC_USERS_MAX);
     char *copy = leat_strndup(hash, hash_len);

@@ -7,7 +7,8 @@ const struct leat_field bearer_token_auth_fields[] = {
     {"scheme", LEAT_STRING, C(scheme), "Bearer", "what stands before the token; empty: nothing"},
     {"token", LEAT_STRING, C(token), NULL, "the token", LEAT_SECRET},
     {"tokens", LEAT_STRINGS, C(tokens), NULL, "tokens that are let in; the first one is sent", LEAT_SECRET},
-    {"filename", LEAT_STRING, C(filename), NULL, "a file with a token a line, read again when it changes; wins over the others"},
+    {"filename", LEAT_STRING, C(filename), NULL,
+     "a file with a token a line, read again when it changes; wins over the others"},
     {"header", LEAT_STRING, C(header), "Authorization", "the header it stands in"},
     {0}};
 

@@ -13,7 +13,10 @@ leat_rc bearer_token_auth__open(void *state, const void *conf, struct leat_host 
     return bearer->conf->filename ? leat_secret_file_get(&bearer->file, &text, reterr) : LEAT_OK;
 }
 
-void bearer_token_auth__close(void *state) { leat_secret_file_done(&((struct bearer_token_auth *)state)->file); }
+void bearer_token_auth__close(void *state)
+{
+    leat_secret_file_done(&((struct bearer_token_auth *)state)->file);
+}
 
 /* ---- tokens, one after the other ---- */
 
@@ -84,8 +87,9 @@ static leat_rc apply(void *state, const struct leat_meta *meta, struct leat_head
     if (scheme && *scheme)
         leat_strbuf_printf(&value, "%s ", scheme);
     leat_strbuf_put(&value, token.at, token.len);
-    rc = value.failed ? LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "out of memory")
-                      : sink->put(sink, leat_slice_str(bearer->conf->header), leat_slice_of(value.at, (uint32_t)value.len));
+    rc = value.failed
+             ? LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "out of memory")
+             : sink->put(sink, leat_slice_str(bearer->conf->header), leat_slice_of(value.at, (uint32_t)value.len));
     if (value.at)
         explicit_bzero(value.at, value.len);
     leat_strbuf_done(&value);

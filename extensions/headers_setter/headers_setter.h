@@ -25,7 +25,7 @@ struct headers_setter {
     struct headers_setter_source {
         struct leat_secret_file file;
         char *meta_key; /* from_context in lower case */
-    } *sources; /* one per header */
+    } * sources;        /* one per header */
 };
 
 extern const struct leat_field headers_setter_fields[];

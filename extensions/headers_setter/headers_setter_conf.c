@@ -17,13 +17,19 @@ static const struct leat_field header_fields[] = {
     {0}};
 
 const struct leat_field headers_setter_fields[] = {
-    {.key = "headers", .type = LEAT_LIST, .offset = LEAT_AT(struct headers_setter_conf, headers), .fields = header_fields,
-     .item_size = sizeof(struct headers_setter_header), .doc = "the headers, in this order"},
-    {"additional_auth", LEAT_REFUSED, 0, NULL, "an exporter has one authenticator; put the credentials among the headers"},
+    {.key = "headers",
+     .type = LEAT_LIST,
+     .offset = LEAT_AT(struct headers_setter_conf, headers),
+     .fields = header_fields,
+     .item_size = sizeof(struct headers_setter_header),
+     .doc = "the headers, in this order"},
+    {"additional_auth", LEAT_REFUSED, 0, NULL,
+     "an exporter has one authenticator; put the credentials among the headers"},
     {0}};
 
 const struct leat_counter_def headers_setter_counters[] = {
-    [HEADERS_SETTER_MISSING] = {"headers_setter_missing_total", "", "headers left out: the client sent none and there is no default"},
+    [HEADERS_SETTER_MISSING] = {"headers_setter_missing_total", "",
+                                "headers left out: the client sent none and there is no default"},
     {0}};
 
 static leat_rc check_one(const struct headers_setter_header *header, struct leat_err *reterr)
@@ -34,7 +40,8 @@ static leat_rc check_one(const struct headers_setter_header *header, struct leat
     if (header->action == HEADERS_DELETE)
         return sources ? LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "\"%s\": delete takes no value", header->key) : LEAT_OK;
     if (sources != 1)
-        return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "\"%s\" needs one of value, value_file and from_context", header->key);
+        return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "\"%s\" needs one of value, value_file and from_context",
+                          header->key);
     if (header->default_value && !header->from_context)
         return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "\"%s\": default_value is for from_context", header->key);
     return LEAT_OK;

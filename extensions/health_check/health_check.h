@@ -49,6 +49,6 @@ void health_check__health(void *state, enum leat_health health);
 void health_check__close(void *state);
 
 /* health_check_page.c: the answers' bodies */
-void health_check__time(struct leat_strbuf *out, uint64_t unix_ns);     /* RFC 3339 with the digits it needs */
-void health_check__duration(struct leat_strbuf *out, uint64_t ns);      /* as Go writes one: 1h2m3.5s */
+void health_check__time(struct leat_strbuf *out, uint64_t unix_ns); /* RFC 3339 with the digits it needs */
+void health_check__duration(struct leat_strbuf *out, uint64_t ns);  /* as Go writes one: 1h2m3.5s */
 void health_check__page(const struct health_check *health, struct leat_strbuf *out);

@@ -6,8 +6,8 @@
 #define BODY_BYTES_MAX 1024u
 #define SECOND 1000000000ull
 
-static void answer(const struct health_check *health, struct leat_http1_exchange *exchange, int status, const char *type,
-                   const void *at, size_t len)
+static void answer(const struct health_check *health, struct leat_http1_exchange *exchange, int status,
+                   const char *type, const void *at, size_t len)
 {
     struct leat_header headers[HEADERS_MAX] = {{LEAT_SLICE("Content-Type"), leat_slice_str(type)}};
     const struct leat_map *more = &health->serves->response_headers;
@@ -60,15 +60,22 @@ static void on_request(void *ctx, struct leat_http1_exchange *exchange, const st
     if (page.failed)
         answer(health, exchange, 500, "text/plain", "", 0);
     else
-        answer(health, exchange, ok ? 200 : 503, own ? "text/plain; charset=utf-8" : "application/json", page.at, page.len);
+        answer(health, exchange, ok ? 200 : 503, own ? "text/plain; charset=utf-8" : "application/json", page.at,
+               page.len);
     leat_strbuf_done(&page);
 }
 
 static const struct leat_http1_handler handler = {.head = on_head, .request = on_request};
 
-static void adopt(void *state, int fd) { leat_http1_server_adopt(((struct health_check *)state)->server, fd); }
+static void adopt(void *state, int fd)
+{
+    leat_http1_server_adopt(((struct health_check *)state)->server, fd);
+}
 
-static uint64_t ns_or(int64_t ns, uint64_t deflt) { return ns > 0 ? (uint64_t)ns : deflt; }
+static uint64_t ns_or(int64_t ns, uint64_t deflt)
+{
+    return ns > 0 ? (uint64_t)ns : deflt;
+}
 
 leat_rc health_check__open(void *state, const void *conf, struct leat_host *host, struct leat_err *reterr)
 {
@@ -78,11 +85,15 @@ leat_rc health_check__open(void *state, const void *conf, struct leat_host *host
     health->serves = health_check__is_v2(health->conf) ? &health->conf->http.server : &health->conf->server;
     health->changed_unix_ns = host->world->unix_ns(host->world);
     const struct leat_http_server_conf *server = health->serves;
-    struct leat_http1_limits limits = {
-        .body_bytes_max = BODY_BYTES_MAX, .head_bytes_max = (uint32_t)server->max_header_bytes, .header_count_max = 100,
-        .connections_max = CONNECTIONS_MAX, .head_ns_max = ns_or(server->read_header_timeout_ns, 10 * SECOND),
-        .body_ns_max = ns_or(server->read_timeout_ns, 30 * SECOND), .idle_ns_max = ns_or(server->idle_timeout_ns, 60 * SECOND),
-        .write_ns_max = ns_or(server->write_timeout_ns, 30 * SECOND), .keep_alive = server->keep_alives_enabled};
+    struct leat_http1_limits limits = {.body_bytes_max = BODY_BYTES_MAX,
+                                       .head_bytes_max = (uint32_t)server->max_header_bytes,
+                                       .header_count_max = 100,
+                                       .connections_max = CONNECTIONS_MAX,
+                                       .head_ns_max = ns_or(server->read_header_timeout_ns, 10 * SECOND),
+                                       .body_ns_max = ns_or(server->read_timeout_ns, 30 * SECOND),
+                                       .idle_ns_max = ns_or(server->idle_timeout_ns, 60 * SECOND),
+                                       .write_ns_max = ns_or(server->write_timeout_ns, 30 * SECOND),
+                                       .keep_alive = server->keep_alives_enabled};
     leat_rc rc = LEAT_OK;
     if (server->tls.present)
         rc = leat_tls_open(LEAT_TLS_SERVER, &server->tls, "http/1.1", &health->tls, reterr);

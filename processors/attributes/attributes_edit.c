@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "processors/attributes/attributes.h"
 
-static const char *header(const void *ctx, const char *key) { return leat_meta_get(ctx, key); }
+static const char *header(const void *ctx, const char *key)
+{
+    return leat_meta_get(ctx, key);
+}
 
 static leat_rc edit(void *state, struct leat_batch *batch, struct leat_err *reterr)
 {
@@ -48,8 +51,14 @@ struct leat_batch *attributes__process(void *state, struct leat_batch *batch)
     return leat_rework_process(&((struct attributes *)state)->rework, batch);
 }
 
-bool attributes__flush(void *state) { return leat_rework_flush(&((struct attributes *)state)->rework); }
-uint64_t attributes__held(const void *state) { return ((const struct attributes *)state)->rework.kept_items; }
+bool attributes__flush(void *state)
+{
+    return leat_rework_flush(&((struct attributes *)state)->rework);
+}
+uint64_t attributes__held(const void *state)
+{
+    return ((const struct attributes *)state)->rework.kept_items;
+}
 
 void attributes__close(void *state)
 {

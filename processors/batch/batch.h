@@ -63,6 +63,6 @@ uint64_t batch__hash(const struct batch *batch, const struct leat_meta *meta);
 struct batch_group *batch__find(const struct batch *batch, const struct leat_meta *meta, uint64_t hash);
 struct batch_group *batch__group_new(struct batch *batch, const struct leat_meta *meta, uint64_t hash) LEAT_MUST_CHECK;
 void batch__add(struct batch_group *group, struct leat_batch *in); /* takes it */
-void batch__seal(struct batch_group *group, bool all);              /* open goes to ready, cut at the largest size */
+void batch__seal(struct batch_group *group, bool all);             /* open goes to ready, cut at the largest size */
 void batch__seal_all(struct batch *batch);
 void batch__send(struct batch *batch); /* what is ready goes on, as far as there is room */

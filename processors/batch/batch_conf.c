@@ -6,8 +6,8 @@
 #define C(member) LEAT_AT(struct batch_conf, member)
 
 const struct leat_field batch_fields[] = {
-    {"send_batch_size", LEAT_INT, C(send_batch_size), "8192", "items that set a batch going; 0: what comes goes at once",
-     .max = 4294967295.0},
+    {"send_batch_size", LEAT_INT, C(send_batch_size), "8192",
+     "items that set a batch going; 0: what comes goes at once", .max = 4294967295.0},
     {"timeout", LEAT_DURATION, C(timeout_ns), "200ms", "longest time an item waits for others; 0: none", .max = 3.6e12},
     {"send_batch_max_size", LEAT_INT, C(send_batch_max_size), "0", "most items of a batch that goes on; 0: no limit",
      .max = 4294967295.0},
@@ -29,12 +29,11 @@ leat_rc batch__check(const void *conf, struct leat_err *reterr)
     const struct batch_conf *batch = conf;
     const struct leat_strings *keys = &batch->metadata_keys;
     if (batch->send_batch_max_size && batch->send_batch_max_size < batch->send_batch_size)
-        return LEAT_RAISE(reterr, LEAT_ECONFIG, 0,
-                          "send_batch_max_size must be greater or equal to send_batch_size");
+        return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "send_batch_max_size must be greater or equal to send_batch_size");
     for (uint32_t i = 0; i < keys->count; i++)
         for (uint32_t k = 0; k < i; k++)
             if (strcasecmp(keys->at[i], keys->at[k]) == 0)
-                return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "duplicate entry in metadata_keys: \"%s\" (case-insensitive)",
-                                  keys->at[i]);
+                return LEAT_RAISE(reterr, LEAT_ECONFIG, 0,
+                                  "duplicate entry in metadata_keys: \"%s\" (case-insensitive)", keys->at[i]);
     return LEAT_OK;
 }

@@ -17,7 +17,10 @@ uint64_t batch__hash(const struct batch *batch, const struct leat_meta *meta)
     return hash;
 }
 
-static bool same_value(const char *a, const char *b) { return a == b || (a && b && strcmp(a, b) == 0); }
+static bool same_value(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
 
 static bool is_of(const struct batch *batch, const struct batch_group *group, const struct leat_meta *meta)
 {

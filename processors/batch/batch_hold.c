@@ -8,7 +8,10 @@
 #define HELD_FACTOR 4u
 #define SIZE_DEFAULT 8192u
 
-static void on_task(struct leat_task *task) { batch__send(task->ctx); }
+static void on_task(struct leat_task *task)
+{
+    batch__send(task->ctx);
+}
 
 leat_rc batch__open(void *state, const void *conf, enum leat_signal signal, struct leat_host *host,
                     struct leat_err *reterr)
@@ -111,7 +114,10 @@ bool batch__flush(void *state)
     return batch->held_items == 0;
 }
 
-uint64_t batch__held(const void *state) { return ((const struct batch *)state)->held_items; }
+uint64_t batch__held(const void *state)
+{
+    return ((const struct batch *)state)->held_items;
+}
 
 void batch__dump(const void *state, struct leat_strbuf *out)
 {

@@ -4,8 +4,9 @@
 
 static uint64_t measure(struct memory_limiter *limiter)
 {
-    uint64_t rss = 0, pages = leat_pool_budget(leat_pool_here()) ?
-                                  __atomic_load_n(&leat_pool_budget(leat_pool_here())->used_bytes, __ATOMIC_RELAXED) : 0;
+    uint64_t rss = 0, pages = leat_pool_budget(leat_pool_here())
+                                  ? __atomic_load_n(&leat_pool_budget(leat_pool_here())->used_bytes, __ATOMIC_RELAXED)
+                                  : 0;
     uint32_t missed;
     if (memory_limiter__rss(limiter->host->world, "/proc/self/statm", &rss) != LEAT_OK &&
         leat_log_may(&limiter->blind, leat_loop_now_ns(limiter->host->loop), &missed))
@@ -16,7 +17,8 @@ static uint64_t measure(struct memory_limiter *limiter)
 static void say(const struct memory_limiter *limiter)
 {
     if (limiter->refuses)
-        leat_log(LEAT_LOG_WARN, limiter->host->id, "memory usage is above the soft limit (%llu of %llu MiB): refusing data",
+        leat_log(LEAT_LOG_WARN, limiter->host->id,
+                 "memory usage is above the soft limit (%llu of %llu MiB): refusing data",
                  (unsigned long long)(limiter->used_bytes >> 20), (unsigned long long)(limiter->soft_bytes >> 20));
     else
         leat_log(LEAT_LOG_INFO, limiter->host->id, "memory usage is back within limits (%llu MiB): taking data again",

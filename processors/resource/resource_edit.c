@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "processors/resource/resource.h"
 
-static const char *header(const void *ctx, const char *key) { return leat_meta_get(ctx, key); }
+static const char *header(const void *ctx, const char *key)
+{
+    return leat_meta_get(ctx, key);
+}
 
 static leat_rc edit(void *state, struct leat_batch *batch, struct leat_err *reterr)
 {
@@ -42,8 +45,14 @@ struct leat_batch *resource__process(void *state, struct leat_batch *batch)
     return leat_rework_process(&((struct resource *)state)->rework, batch);
 }
 
-bool resource__flush(void *state) { return leat_rework_flush(&((struct resource *)state)->rework); }
-uint64_t resource__held(const void *state) { return ((const struct resource *)state)->rework.kept_items; }
+bool resource__flush(void *state)
+{
+    return leat_rework_flush(&((struct resource *)state)->rework);
+}
+uint64_t resource__held(const void *state)
+{
+    return ((const struct resource *)state)->rework.kept_items;
+}
 
 void resource__close(void *state)
 {

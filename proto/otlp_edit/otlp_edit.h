@@ -13,8 +13,15 @@
 
 /* ---- configuration: one row of `attributes` or `actions` ---- */
 
-enum otlp_edit_verb { OTLP_EDIT_INSERT, OTLP_EDIT_UPDATE, OTLP_EDIT_UPSERT, OTLP_EDIT_DELETE, OTLP_EDIT_HASH,
-                      OTLP_EDIT_EXTRACT, OTLP_EDIT_CONVERT };
+enum otlp_edit_verb {
+    OTLP_EDIT_INSERT,
+    OTLP_EDIT_UPDATE,
+    OTLP_EDIT_UPSERT,
+    OTLP_EDIT_DELETE,
+    OTLP_EDIT_HASH,
+    OTLP_EDIT_EXTRACT,
+    OTLP_EDIT_CONVERT
+};
 struct otlp_edit_action_conf {
     int action; /* enum otlp_edit_verb */
     const char *key, *pattern, *from_attribute, *from_context;
@@ -34,7 +41,8 @@ struct otlp_edit_context {
     const void *ctx;
 };
 
-leat_rc otlp_edit_open(const struct leat_items *actions, struct otlp_edit **ret_edit, struct leat_err *reterr) LEAT_MUST_CHECK;
+leat_rc otlp_edit_open(const struct leat_items *actions, struct otlp_edit **ret_edit,
+                       struct leat_err *reterr) LEAT_MUST_CHECK;
 struct otlp_edit *otlp_edit_close(struct otlp_edit *edit); /* always NULL */
 uint64_t otlp_edit_limited(const struct otlp_edit *edit);  /* searches given up */
 

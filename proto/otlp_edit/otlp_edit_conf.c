@@ -38,12 +38,24 @@ const struct leat_field otlp_edit_match_fields[] = {
     {"log_bodies", LEAT_STRINGS, M(log_bodies), NULL, "the log's body is a text and one of these"},
     {"log_severity_texts", LEAT_STRINGS, M(log_severity_texts), NULL, "the log's severity text is one of these"},
     {"metric_names", LEAT_STRINGS, M(metric_names), NULL, "the metric's name is one of these"},
-    {.key = "attributes", .type = LEAT_LIST, .offset = M(attributes), .fields = pair_fields,
-     .item_size = sizeof(struct otlp_edit_pair_conf), .doc = "all of these are attributes of the record"},
-    {.key = "resources", .type = LEAT_LIST, .offset = M(resources), .fields = pair_fields,
-     .item_size = sizeof(struct otlp_edit_pair_conf), .doc = "all of these are attributes of the resource"},
-    {.key = "libraries", .type = LEAT_LIST, .offset = M(libraries), .fields = library_fields,
-     .item_size = sizeof(struct otlp_edit_library_conf), .doc = "the scope is one of these"},
+    {.key = "attributes",
+     .type = LEAT_LIST,
+     .offset = M(attributes),
+     .fields = pair_fields,
+     .item_size = sizeof(struct otlp_edit_pair_conf),
+     .doc = "all of these are attributes of the record"},
+    {.key = "resources",
+     .type = LEAT_LIST,
+     .offset = M(resources),
+     .fields = pair_fields,
+     .item_size = sizeof(struct otlp_edit_pair_conf),
+     .doc = "all of these are attributes of the resource"},
+    {.key = "libraries",
+     .type = LEAT_LIST,
+     .offset = M(libraries),
+     .fields = library_fields,
+     .item_size = sizeof(struct otlp_edit_library_conf),
+     .doc = "the scope is one of these"},
     {"span_kinds", LEAT_REFUSED, 0, NULL, NOT_LISTED},
     {"log_severity_number", LEAT_REFUSED, 0, NULL, NOT_LISTED},
     {"regexp", LEAT_IGNORED, 0, NULL, "expressions are cached by being compiled once"},
@@ -51,7 +63,10 @@ const struct leat_field otlp_edit_match_fields[] = {
 
 /* ---- actions ---- */
 
-static bool has(const struct leat_value *value) { return value->kind != LEAT_NULL; }
+static bool has(const struct leat_value *value)
+{
+    return value->kind != LEAT_NULL;
+}
 
 static leat_rc check_source(const struct otlp_edit_action_conf *action, struct leat_err *reterr)
 {
@@ -63,7 +78,8 @@ static leat_rc check_source(const struct otlp_edit_action_conf *action, struct l
                           verbs[action->action], action->key);
     if (action->from_context && strncmp(action->from_context, "metadata.", 9) != 0)
         return LEAT_RAISE(reterr, LEAT_ECONFIG, 0,
-                          "from_context \"%s\": only metadata.NAME (a client header) is known here", action->from_context);
+                          "from_context \"%s\": only metadata.NAME (a client header) is known here",
+                          action->from_context);
     if (has(&action->default_value) && has(&action->value))
         return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "\"%s\": default_value is for from_attribute and from_context",
                           action->key);
@@ -126,8 +142,9 @@ leat_rc otlp_edit_match_check(const struct otlp_edit_match_conf *conf, struct le
 {
     if (conf->match_type == MATCH_NONE)
         return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "match_type must be strict or regexp");
-    if (!conf->services.count && !conf->span_names.count && !conf->log_bodies.count && !conf->log_severity_texts.count &&
-        !conf->metric_names.count && !conf->attributes.count && !conf->resources.count && !conf->libraries.count)
+    if (!conf->services.count && !conf->span_names.count && !conf->log_bodies.count &&
+        !conf->log_severity_texts.count && !conf->metric_names.count && !conf->attributes.count &&
+        !conf->resources.count && !conf->libraries.count)
         return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "at least one property to match by must be given");
     struct otlp_edit_match *match;
     leat_rc rc = otlp_edit_match_open(conf, &match, reterr);

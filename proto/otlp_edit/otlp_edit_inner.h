@@ -22,10 +22,10 @@ enum otlp_edit_state { OTLP_EDIT_KEPT, OTLP_EDIT_CHANGED, OTLP_EDIT_DELETED, OTL
 
 struct otlp_edit_entry {
     struct leat_slice key;
-    struct leat_slice value;  /* its AnyValue message; in scratch when scratch_at says so */
-    const uint8_t *raw;       /* the whole field as it came; NULL: added */
+    struct leat_slice value; /* its AnyValue message; in scratch when scratch_at says so */
+    const uint8_t *raw;      /* the whole field as it came; NULL: added */
     uint32_t raw_len;
-    uint32_t scratch_at;      /* 1 + offset in scratch; 0: value.at holds */
+    uint32_t scratch_at; /* 1 + offset in scratch; 0: value.at holds */
     enum otlp_edit_state state;
 };
 
@@ -57,7 +57,8 @@ void otlp_edit__list_done(struct otlp_edit_list *list);
 /* ---- values (otlp_edit_value.c): each appends an AnyValue message to scratch ---- */
 
 leat_rc otlp_edit__value_compile(const struct leat_value *value, struct pb_buf *out);
-uint32_t otlp_edit__put_text(struct pb_buf *scratch, struct leat_slice text, uint32_t *ret_len); /* 1 + offset; 0: no memory */
+uint32_t otlp_edit__put_text(struct pb_buf *scratch, struct leat_slice text,
+                             uint32_t *ret_len); /* 1 + offset; 0: no memory */
 /* False: it cannot be converted, leave it. */
 bool otlp_edit__convert(const struct otlp_value *from, int type, struct pb_buf *scratch);
 void otlp_edit__hash(const struct otlp_value *from, struct pb_buf *scratch);
@@ -69,7 +70,7 @@ bool otlp_edit__same(const struct otlp_value *a, const struct otlp_value *b); /*
 
 struct otlp_edit_step {
     enum otlp_edit_verb verb;
-    struct leat_slice key;            /* empty: none */
+    struct leat_slice key;             /* empty: none */
     struct leat_slice value, fallback; /* AnyValue messages; at NULL: none */
     struct leat_slice from_attribute;
     const char *from_context; /* the header's name in lower case */

@@ -100,7 +100,10 @@ void otlp_edit__delete(struct otlp_edit_list *list, struct otlp_edit_entry *entr
 
 /* ---- writing ---- */
 
-static uint32_t bytes_size(uint32_t len) { return 1 + pb_varint_size(len) + len; }
+static uint32_t bytes_size(uint32_t len)
+{
+    return 1 + pb_varint_size(len) + len;
+}
 static uint32_t pair_size(const struct otlp_edit_entry *entry)
 {
     return bytes_size(entry->key.len) + bytes_size(entry->value.len);

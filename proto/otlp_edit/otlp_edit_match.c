@@ -35,7 +35,8 @@ struct otlp_edit_match {
 
 /* ---- compiling ---- */
 
-static leat_rc texts_open(const char *const *at, uint32_t count, bool regexp, struct texts *ret, struct leat_err *reterr)
+static leat_rc texts_open(const char *const *at, uint32_t count, bool regexp, struct texts *ret,
+                          struct leat_err *reterr)
 {
     ret->strict = leat_zalloc(count, sizeof *ret->strict);
     ret->regexes = leat_zalloc(count, sizeof *ret->regexes);
@@ -67,7 +68,8 @@ static leat_rc pair_open(const struct otlp_edit_pair_conf *conf, bool regexp, st
     if (regexp && conf->value.kind == LEAT_VALUE_STRING)
         return otlp_edit__regex_open(conf->value.text, &ret->regex, reterr);
     if (regexp)
-        return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "match_type regexp: the value of \"%s\" must be a string", conf->key);
+        return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "match_type regexp: the value of \"%s\" must be a string",
+                          conf->key);
     if (otlp_edit__value_compile(&conf->value, &ret->bytes) != LEAT_OK)
         return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "out of memory");
     (void)otlp_value_of(leat_slice_of(ret->bytes.at, (uint32_t)ret->bytes.len), &ret->value);
@@ -121,8 +123,10 @@ leat_rc otlp_edit_match_open(const struct otlp_edit_match_conf *conf, struct otl
     const struct {
         const struct leat_strings *from;
         struct texts *to;
-    } lists[] = {{&conf->services, &match->services}, {&conf->span_names, &match->span_names},
-                 {&conf->log_bodies, &match->bodies}, {&conf->log_severity_texts, &match->severities},
+    } lists[] = {{&conf->services, &match->services},
+                 {&conf->span_names, &match->span_names},
+                 {&conf->log_bodies, &match->bodies},
+                 {&conf->log_severity_texts, &match->severities},
                  {&conf->metric_names, &match->metric_names}};
     bool regexp = conf->match_type == 1;
     leat_rc rc = LEAT_OK;
@@ -223,7 +227,8 @@ static bool scope_met(const struct otlp_edit_match *match, struct leat_slice sco
 }
 
 /* A property of another signal cannot hold. */
-static bool record_met(const struct otlp_edit_match *match, const struct otlp_edit_place *place, struct leat_slice record)
+static bool record_met(const struct otlp_edit_match *match, const struct otlp_edit_place *place,
+                       struct leat_slice record)
 {
     bool log = place->signal == LEAT_LOGS;
     struct otlp_value body;
@@ -231,7 +236,8 @@ static bool record_met(const struct otlp_edit_match *match, const struct otlp_ed
         return false;
     if (match->severities.count && !(log && one_of(&match->severities, text_field(record, 3))))
         return false;
-    if (match->metric_names.count && !(place->signal == LEAT_METRICS && one_of(&match->metric_names, place->metric_name)))
+    if (match->metric_names.count &&
+        !(place->signal == LEAT_METRICS && one_of(&match->metric_names, place->metric_name)))
         return false;
     return !match->bodies.count || (log && otlp_value_of(text_field(record, 5), &body) && body.kind == OTLP_TEXT &&
                                     one_of(&match->bodies, body.text));

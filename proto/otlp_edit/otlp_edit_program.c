@@ -10,7 +10,10 @@
 
 /* ---- compiling ---- */
 
-static struct leat_slice text_of(const char *text) { return text ? leat_slice_str(text) : (struct leat_slice){0}; }
+static struct leat_slice text_of(const char *text)
+{
+    return text ? leat_slice_str(text) : (struct leat_slice){0};
+}
 
 static leat_rc value_of(const struct leat_value *value, struct pb_buf *bytes, struct leat_slice *ret_value)
 {
@@ -219,7 +222,8 @@ static leat_rc extract(const struct otlp_edit_step *step, struct otlp_edit_list 
     }
     for (uint32_t i = 1; rc == LEAT_OK && i <= groups; i++) {
         struct leat_slice made = {0};
-        uint32_t at = otlp_edit__put_text(&list->scratch, otlp_edit__regex_group(step->regex, value.text, i), &made.len);
+        uint32_t at =
+            otlp_edit__put_text(&list->scratch, otlp_edit__regex_group(step->regex, value.text, i), &made.len);
         rc = at ? otlp_edit__set(list, otlp_edit__find(list, step->groups[i]), step->groups[i], made, at) : LEAT_ENOMEM;
     }
     return rc;

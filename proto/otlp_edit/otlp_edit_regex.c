@@ -91,4 +91,7 @@ const char *otlp_edit__regex_name(const struct otlp_edit_regex *regex, uint32_t 
     return NULL;
 }
 
-uint64_t otlp_edit__regex_limited(const struct otlp_edit_regex *regex) { return regex->limited; }
+uint64_t otlp_edit__regex_limited(const struct otlp_edit_regex *regex)
+{
+    return regex->limited;
+}

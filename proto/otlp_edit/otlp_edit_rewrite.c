@@ -162,7 +162,8 @@ static leat_rc peek(struct pb_cursor c, uint64_t end, uint32_t number, struct ot
 }
 
 /* What matching must know about the container that is entered; without matching nobody looks. */
-static leat_rc enter(struct rewrite *r, const struct otlp_msg *msg, unsigned level, const struct pb_cursor *c, uint64_t end)
+static leat_rc enter(struct rewrite *r, const struct otlp_msg *msg, unsigned level, const struct pb_cursor *c,
+                     uint64_t end)
 {
     if (!r->include && !r->exclude)
         return LEAT_OK;
@@ -192,7 +193,8 @@ static leat_rc copy(struct rewrite *r, struct pb_cursor begin, uint64_t bytes)
 
 static leat_rc inside(struct rewrite *r, const struct otlp_msg *msg, struct pb_cursor *c, uint64_t end, unsigned level);
 
-static leat_rc container(struct rewrite *r, const struct otlp_field *f, struct pb_cursor *c, uint64_t len, unsigned level)
+static leat_rc container(struct rewrite *r, const struct otlp_field *f, struct pb_cursor *c, uint64_t len,
+                         unsigned level)
 {
     uint8_t head[10], *tag_end = pb_put_varint(head, PB_TAG(f->number, PB_LEN));
     struct hole hole = {0};
@@ -242,12 +244,14 @@ leat_rc otlp_edit_records(struct otlp_edit *edit, struct otlp_edit_match *includ
                           const struct otlp_edit_context *context, struct leat_chain *ret_payload,
                           struct leat_err *reterr)
 {
-    struct rewrite r = {.edit = edit, .include = include, .exclude = exclude, .context = context, .place.signal = signal};
+    struct rewrite r = {
+        .edit = edit, .include = include, .exclude = exclude, .context = context, .place.signal = signal};
     struct pb_cursor c = pb_cursor_at_start(payload);
     *ret_payload = (struct leat_chain){0};
     if (signal == LEAT_PROFILES)
-        return leat_chain_share_all(ret_payload, payload) == LEAT_OK ? LEAT_OK
-                                                                      : LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "out of memory");
+        return leat_chain_share_all(ret_payload, payload) == LEAT_OK
+                   ? LEAT_OK
+                   : LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "out of memory");
     otlp_edit__match_begin(include);
     otlp_edit__match_begin(exclude);
     leat_rc rc = inside(&r, otlp_request_of(signal), &c, payload->bytes, 0);

@@ -107,7 +107,9 @@ bool otlp_edit__text(const struct otlp_value *from, char *room, uint32_t size, s
         break;
     case OTLP_REAL:
         if (!isfinite(from->real)) {
-            *ret_text = isnan(from->real) ? LEAT_SLICE("NaN") : from->real > 0 ? LEAT_SLICE("+Inf") : LEAT_SLICE("-Inf");
+            *ret_text = isnan(from->real) ? LEAT_SLICE("NaN")
+                        : from->real > 0  ? LEAT_SLICE("+Inf")
+                                          : LEAT_SLICE("-Inf");
             return true;
         }
         for (int digits = 15; digits <= 17; digits++) { /* the fewest that read back the same */
@@ -232,7 +234,8 @@ bool otlp_edit__convert(const struct otlp_value *from, int type, struct pb_buf *
 
 /* ---- hashing ---- */
 
-/* SHA-256 of a text's bytes, a number's eight (little endian) or a truth's one, in hex; anything else: an empty text. */
+/* SHA-256 of a text's bytes, a number's eight (little endian) or a truth's one, in hex; anything else: an empty text.
+ */
 void otlp_edit__hash(const struct otlp_value *from, struct pb_buf *scratch)
 {
     static const char digits[] = "0123456789abcdef";

@@ -8,7 +8,10 @@ struct source {
     int finals;
 };
 
-static void on_final(struct leat_ack *ack) { ((struct source *)(void *)ack)->finals++; }
+static void on_final(struct leat_ack *ack)
+{
+    ((struct source *)(void *)ack)->finals++;
+}
 
 static void sources(struct source *at, int count)
 {

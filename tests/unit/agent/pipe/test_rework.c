@@ -37,16 +37,26 @@ static void behind_put(struct leat_stage *node, struct leat_batch *batch)
     leat_batch_end(batch, LEAT_DELIVERED, 0);
 }
 static const struct leat_stage_ops ops = {behind_reserve, behind_cancel, behind_put, NULL};
-static void wake(struct leat_waiter *waiter) { (void)leat_rework_flush(waiter->ctx); }
-static void on_final(struct leat_ack *ack) { LEAT_CONTAINER(ack, struct rig, ack)->finals++; }
+static void wake(struct leat_waiter *waiter)
+{
+    (void)leat_rework_flush(waiter->ctx);
+}
+static void on_final(struct leat_ack *ack)
+{
+    LEAT_CONTAINER(ack, struct rig, ack)->finals++;
+}
 
 static void rig_open(struct rig *rig)
 {
     *rig = (struct rig){.behind = {&ops}};
     EXPECT_OK(leat_loop_open_simulated(leat_world_real(), &rig->loop));
     leat_gate_init(&rig->gate, rig->loop);
-    rig->host = (struct leat_host){.id = "test", .loop = rig->loop, .world = leat_world_real(), .gate = &rig->gate,
-                                   .next = &rig->behind, .waiter = {.wake = wake, .ctx = &rig->rework}};
+    rig->host = (struct leat_host){.id = "test",
+                                   .loop = rig->loop,
+                                   .world = leat_world_real(),
+                                   .gate = &rig->gate,
+                                   .next = &rig->behind,
+                                   .waiter = {.wake = wake, .ctx = &rig->rework}};
     leat_list_init(&rig->host.waiter.link);
     leat_rework_init(&rig->rework, &rig->host, run, rig);
     leat_ack_init(&rig->ack, on_final);

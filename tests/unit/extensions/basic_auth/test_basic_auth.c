@@ -12,7 +12,8 @@
 #define BCRYPT "$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a"
 #define SHA "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ="
 #define SSHA "{SSHA}gVK8WC9YyFT1gMsQHTGCgT3sSv5zYWx0"
-#define CRYPT "$6$rounds=1000$abc$wqAAw990dzqIF1Ycn1ZJz01FF7ssBgiU4KXFL7tPMe9lJScr08ABYQsoGTJ/B5xgLhsukN3gyQ.TYJJgv2imT0"
+#define CRYPT \
+    "$6$rounds=1000$abc$wqAAw990dzqIF1Ycn1ZJz01FF7ssBgiU4KXFL7tPMe9lJScr08ABYQsoGTJ/B5xgLhsukN3gyQ.TYJJgv2imT0"
 
 /* ---- hashes ---- */
 
@@ -45,7 +46,8 @@ LEAT_TEST(only_the_password_fits)
  * Guarantees: nothing fits them, the hash itself least of all. */
 LEAT_TEST(damaged_hashes_fit_nothing)
 {
-    static const char *const damaged[] = {"{SHA}", "{SHA}AAAA", "{SSHA}*", "$2y$05$short", "$6$", "$2y$99$abcdefghijklmnopqrstuu"};
+    static const char *const damaged[] = {"{SHA}",        "{SHA}AAAA", "{SSHA}*",
+                                          "$2y$05$short", "$6$",       "$2y$99$abcdefghijklmnopqrstuu"};
     for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
         EXPECT(!fits(damaged[i], "secret"));
         EXPECT(!fits(damaged[i], damaged[i]));
@@ -66,11 +68,13 @@ struct rig {
 
 static leat_rc rig_open(struct rig *rig, const char *users, int64_t per_second)
 {
-    *rig = (struct rig){.conf = {.htpasswd.inline_text = users, .has_htpasswd = true, .max_checks_per_second = per_second}};
+    *rig = (struct rig){
+        .conf = {.htpasswd.inline_text = users, .has_htpasswd = true, .max_checks_per_second = per_second}};
     leat_rc rc = leat_loop_open_simulated(leat_world_real(), &rig->loop);
     if (rc != LEAT_OK)
         return rc;
-    rig->host = (struct leat_host){.id = "basic_auth", .loop = rig->loop, .world = leat_world_real(), .counts = rig->counts};
+    rig->host =
+        (struct leat_host){.id = "basic_auth", .loop = rig->loop, .world = leat_world_real(), .counts = rig->counts};
     rc = basic_auth__open(&rig->basic, &rig->conf, &rig->host, NULL);
     return rc == LEAT_OK ? basic_auth__server(&rig->basic, &rig->server) : rc;
 }
@@ -98,8 +102,8 @@ LEAT_TEST(only_users_come_in)
 {
     static struct rig rig;
     EXPECT_OK(rig_open(&rig, "# users\n\n  a:first\r\nb:" SHA "\na:colon:in:it\n", 10));
-    EXPECT_STR(said(&rig, "Basic YTpjb2xvbjppbjppdA=="), "in"); /* a:colon:in:it */
-    EXPECT_STR(said(&rig, "basic YjpzZWNyZXQ="), "in");         /* b:secret */
+    EXPECT_STR(said(&rig, "Basic YTpjb2xvbjppbjppdA=="), "in");          /* a:colon:in:it */
+    EXPECT_STR(said(&rig, "basic YjpzZWNyZXQ="), "in");                  /* b:secret */
     EXPECT_STR(said(&rig, "Basic YTpmaXJzdA=="), "invalid credentials"); /* a:first */
     EXPECT_STR(said(&rig, "Basic YzpzZWNyZXQ="), "invalid credentials"); /* c:secret */
     EXPECT_STR(said(&rig, "Basic Yjo="), "invalid credentials");         /* b: */
@@ -139,7 +143,8 @@ LEAT_TEST(bad_users_are_refused)
     EXPECT_RC(basic_auth__users_read(&basic, "a:$apr1$x", 9, "htpasswd::inline", &err), LEAT_ECONFIG);
     EXPECT(strstr(err.text, "$apr1$x") == NULL);
     basic_auth__close(&basic);
-    EXPECT_RC(basic_auth__check(&(struct basic_auth_conf){.has_htpasswd = true, .has_client = true}, &err), LEAT_ECONFIG);
+    EXPECT_RC(basic_auth__check(&(struct basic_auth_conf){.has_htpasswd = true, .has_client = true}, &err),
+              LEAT_ECONFIG);
     EXPECT_RC(basic_auth__check(&(struct basic_auth_conf){.has_htpasswd = true}, &err), LEAT_ECONFIG);
     EXPECT_RC(basic_auth__check(&(struct basic_auth_conf){.has_client = true}, &err), LEAT_ECONFIG);
     EXPECT_OK(basic_auth__check(&(struct basic_auth_conf){.has_client = true, .client_auth.username = "u"}, &err));

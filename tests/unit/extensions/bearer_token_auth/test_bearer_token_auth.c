@@ -15,7 +15,10 @@ struct rig {
     struct bearer_token_auth bearer;
 };
 
-static uint64_t now_ns(struct leat_world *world) { return LEAT_CONTAINER(world, struct rig, world)->now; }
+static uint64_t now_ns(struct leat_world *world)
+{
+    return LEAT_CONTAINER(world, struct rig, world)->now;
+}
 
 static leat_rc rig_open(struct rig *rig, const struct bearer_token_auth_conf *conf, struct leat_err *reterr)
 {
@@ -73,7 +76,8 @@ LEAT_TEST(known_tokens_come_in)
     EXPECT_OK(rig_open(&rig, &conf, NULL));
     EXPECT(let_in(&rig, "authorization", "Bearer t1"));
     EXPECT(let_in(&rig, "Authorization", "Bearer t22"));
-    static const char *const wrong[] = {"Bearer t2", "Bearer t222", "Bearer ", "Bearer", "", "t1", "Basic t1", "Bearert1", "Bearer  t1"};
+    static const char *const wrong[] = {"Bearer t2", "Bearer t222", "Bearer ",  "Bearer",    "",
+                                        "t1",        "Basic t1",    "Bearert1", "Bearer  t1"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         EXPECT(!let_in(&rig, "Authorization", wrong[i]));
     EXPECT(!let_in(&rig, "X-Other", "Bearer t1"));
@@ -134,8 +138,12 @@ LEAT_TEST(nonsense_is_refused)
     const char *tokens[] = {""};
     struct leat_err err;
     EXPECT_RC(bearer_token_auth__check(&(struct bearer_token_auth_conf){.header = "a"}, &err), LEAT_ECONFIG);
-    EXPECT_RC(bearer_token_auth__check(&(struct bearer_token_auth_conf){.header = "a", .token = "x", .tokens = {tokens, 1}}, &err), LEAT_ECONFIG);
-    EXPECT_RC(bearer_token_auth__check(&(struct bearer_token_auth_conf){.header = "a", .tokens = {tokens, 1}}, &err), LEAT_ECONFIG);
-    EXPECT_RC(bearer_token_auth__check(&(struct bearer_token_auth_conf){.header = "", .token = "x"}, &err), LEAT_ECONFIG);
+    EXPECT_RC(bearer_token_auth__check(
+                  &(struct bearer_token_auth_conf){.header = "a", .token = "x", .tokens = {tokens, 1}}, &err),
+              LEAT_ECONFIG);
+    EXPECT_RC(bearer_token_auth__check(&(struct bearer_token_auth_conf){.header = "a", .tokens = {tokens, 1}}, &err),
+              LEAT_ECONFIG);
+    EXPECT_RC(bearer_token_auth__check(&(struct bearer_token_auth_conf){.header = "", .token = "x"}, &err),
+              LEAT_ECONFIG);
     EXPECT_OK(bearer_token_auth__check(&(struct bearer_token_auth_conf){.header = "a", .token = "x"}, &err));
 }

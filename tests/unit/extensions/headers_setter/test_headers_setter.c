@@ -14,7 +14,8 @@ static leat_rc put(struct leat_header_sink *ops, struct leat_slice name, struct 
 {
     struct sink *sink = (struct sink *)(void *)ops;
     size_t len = strlen(sink->text);
-    (void)snprintf(sink->text + len, sizeof sink->text - len, "+%.*s=%.*s;", LEAT_SLICE_ARGS(name), LEAT_SLICE_ARGS(value));
+    (void)snprintf(sink->text + len, sizeof sink->text - len, "+%.*s=%.*s;", LEAT_SLICE_ARGS(name),
+                   LEAT_SLICE_ARGS(value));
     return LEAT_OK;
 }
 static leat_rc take_away(struct leat_header_sink *ops, struct leat_slice name)
@@ -31,11 +32,14 @@ static bool has(struct leat_header_sink *ops, struct leat_slice name)
 }
 
 static struct headers_setter_header headers[] = {
-    {.action = HEADERS_INSERT, .key = "Old", .value = "no"},   {.action = HEADERS_INSERT, .key = "New", .value = "n"},
-    {.action = HEADERS_UPDATE, .key = "Old", .value = "u"},    {.action = HEADERS_UPDATE, .key = "Other", .value = "no"},
+    {.action = HEADERS_INSERT, .key = "Old", .value = "no"},
+    {.action = HEADERS_INSERT, .key = "New", .value = "n"},
+    {.action = HEADERS_UPDATE, .key = "Old", .value = "u"},
+    {.action = HEADERS_UPDATE, .key = "Other", .value = "no"},
     {.action = HEADERS_UPSERT, .key = "T", .from_context = "X-Tenant"},
     {.action = HEADERS_UPSERT, .key = "D", .from_context = "absent", .default_value = "d"},
-    {.action = HEADERS_UPSERT, .key = "M", .from_context = "absent"}, {.action = HEADERS_DELETE, .key = "Old"}};
+    {.action = HEADERS_UPSERT, .key = "M", .from_context = "absent"},
+    {.action = HEADERS_DELETE, .key = "Old"}};
 static const struct headers_setter_conf conf = {{headers, sizeof headers / sizeof *headers}};
 
 static leat_rc run(struct sink *sink, uint64_t *counts)
@@ -55,8 +59,8 @@ static leat_rc run(struct sink *sink, uint64_t *counts)
     return rc;
 }
 
-/* Scenario:   every verb on a header that is there and one that is not; the client's header there, absent, with a default.
- * Guarantees: each does what it says in the order written; what has no value is left out and counted. */
+/* Scenario:   every verb on a header that is there and one that is not; the client's header there, absent, with a
+ * default. Guarantees: each does what it says in the order written; what has no value is left out and counted. */
 LEAT_TEST(each_verb_does_what_it_says)
 {
     uint64_t counts[2] = {0};

@@ -61,7 +61,8 @@ static void rig_open(struct rig *rig, struct health_check_conf conf)
 {
     *rig = (struct rig){.world = {fixed, fixed, fixed, NULL}, .conf = conf};
     EXPECT_OK(leat_loop_open_simulated(&rig->world, &rig->loop));
-    rig->host = (struct leat_host){.id = "health_check", .loop = rig->loop, .world = &rig->world, .counts = rig->counts};
+    rig->host =
+        (struct leat_host){.id = "health_check", .loop = rig->loop, .world = &rig->world, .counts = rig->counts};
     rig->health = (struct health_check){.conf = &rig->conf, .host = &rig->host, .changed_unix_ns = fixed(NULL)};
 }
 
@@ -119,7 +120,8 @@ LEAT_TEST(what_it_does_not_do_is_refused)
     conf.server.auth.authenticator = "basic_auth";
     EXPECT_RC(health_check__check(&conf, &err), LEAT_ECONFIG);
     EXPECT(strncmp(err.text, "auth:", 5) == 0);
-    conf = (struct health_check_conf){.use_v2 = true, .http = {.server.endpoint = "localhost:1", .status = {true, "/status"}}};
+    conf = (struct health_check_conf){.use_v2 = true,
+                                      .http = {.server.endpoint = "localhost:1", .status = {true, "/status"}}};
     EXPECT_OK(health_check__check(&conf, &err));
     conf.http.config.enabled = true;
     EXPECT_RC(health_check__check(&conf, &err), LEAT_ECONFIG);

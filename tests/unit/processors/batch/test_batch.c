@@ -8,14 +8,18 @@ extern const struct leat_processor_type leat_processor_batch;
 
 /* ---- a form of one byte an item, a clock by hand, and a stage behind that can be full ---- */
 
-static bool can_merge(enum leat_signal signal) { return signal != LEAT_PROFILES; }
+static bool can_merge(enum leat_signal signal)
+{
+    return signal != LEAT_PROFILES;
+}
 static leat_rc merge(enum leat_signal signal, struct leat_chain *into, struct leat_chain *from)
 {
     (void)signal;
     return leat_chain_append(into, from);
 }
 static leat_rc cut(enum leat_signal signal, const struct leat_chain *payload, uint32_t items_max, uint64_t bytes_max,
-                   struct leat_chain *ret_head, uint32_t *ret_items, struct leat_chain *ret_tail, struct leat_err *reterr)
+                   struct leat_chain *ret_head, uint32_t *ret_items, struct leat_chain *ret_tail,
+                   struct leat_err *reterr)
 {
     (void)signal;
     (void)bytes_max;
@@ -49,7 +53,10 @@ struct rig {
     struct batch_conf conf;
     struct batch batch;
 };
-static uint64_t now_ns(struct leat_world *world) { return LEAT_CONTAINER(world, struct rig, world)->now; }
+static uint64_t now_ns(struct leat_world *world)
+{
+    return LEAT_CONTAINER(world, struct rig, world)->now;
+}
 
 static leat_rc behind_reserve(struct leat_stage *node, const struct leat_batch *batch)
 {
@@ -72,7 +79,10 @@ static void behind_put(struct leat_stage *node, struct leat_batch *batch)
 }
 static const struct leat_stage_ops behind_ops = {behind_reserve, behind_cancel, behind_put, NULL};
 
-static void wake(struct leat_waiter *waiter) { (void)batch__flush(waiter->ctx); }
+static void wake(struct leat_waiter *waiter)
+{
+    (void)batch__flush(waiter->ctx);
+}
 
 static leat_rc rig_open(struct rig *rig, struct batch_conf conf)
 {
@@ -84,8 +94,12 @@ static leat_rc rig_open(struct rig *rig, struct batch_conf conf)
     if (rc != LEAT_OK)
         return rc;
     leat_gate_init(&rig->gate, rig->loop);
-    rig->host = (struct leat_host){.id = "batch", .loop = rig->loop, .world = &rig->world, .gate = &rig->gate,
-                                   .counts = rig->counts, .next = &rig->behind,
+    rig->host = (struct leat_host){.id = "batch",
+                                   .loop = rig->loop,
+                                   .world = &rig->world,
+                                   .gate = &rig->gate,
+                                   .counts = rig->counts,
+                                   .next = &rig->behind,
                                    .waiter = {.wake = wake, .ctx = &rig->batch}};
     leat_list_init(&rig->host.waiter.link);
     return leat_processor_batch.open(&rig->batch, &rig->conf, LEAT_LOGS, &rig->host, NULL);
@@ -109,7 +123,8 @@ static void rig_close(struct rig *rig)
 }
 
 /* As the graph does it: reserve, then put. */
-static leat_rc offer(struct rig *rig, enum leat_signal signal, const char *text, struct leat_meta *meta, struct leat_ack *ack)
+static leat_rc offer(struct rig *rig, enum leat_signal signal, const char *text, struct leat_meta *meta,
+                     struct leat_ack *ack)
 {
     struct leat_batch *batch = leat_batch_new(signal, &form);
     if (!batch)
@@ -163,7 +178,10 @@ struct source {
     struct leat_ack ack;
     int finals;
 };
-static void on_final(struct leat_ack *ack) { ((struct source *)(void *)ack)->finals++; }
+static void on_final(struct leat_ack *ack)
+{
+    ((struct source *)(void *)ack)->finals++;
+}
 
 /* Scenario:   two sources that wait bring 5 and 6 items; at most 4 may go on together.
  * Guarantees: 4, 4, then the rest by the timeout; each source hears the end of its own items once, when the last of
@@ -174,7 +192,8 @@ LEAT_TEST(a_cut_batch_keeps_every_promise)
     struct source from[2] = {0};
     leat_ack_init(&from[0].ack, on_final);
     leat_ack_init(&from[1].ack, on_final);
-    EXPECT_OK(rig_open(&rig, (struct batch_conf){.send_batch_size = 4, .send_batch_max_size = 4, .timeout_ns = 200 * MS}));
+    EXPECT_OK(
+        rig_open(&rig, (struct batch_conf){.send_batch_size = 4, .send_batch_max_size = 4, .timeout_ns = 200 * MS}));
     EXPECT_OK(offer(&rig, LEAT_LOGS, "abcde", NULL, &from[0].ack));
     rig_run(&rig, 0);
     EXPECT_STR(rig.got[0], "abcd");
@@ -193,7 +212,8 @@ LEAT_TEST(a_cut_batch_keeps_every_promise)
 }
 
 /* Scenario:   nothing behind takes anything, and the source goes on.
- * Guarantees: it is told to come again once four times the size is held; all of it leaves in order when there is room. */
+ * Guarantees: it is told to come again once four times the size is held; all of it leaves in order when there is room.
+ */
 LEAT_TEST(what_it_holds_is_bounded)
 {
     static struct rig rig;
@@ -247,7 +267,9 @@ LEAT_TEST(tenants_are_not_mixed)
     static const char *const names[] = {"one", "two", "three"};
     for (int i = 0; i < 3; i++)
         tenant[i] = leat_meta_new((struct leat_meta_pair[]){{"x-tenant", names[i]}, {"other", "y"}}, 2);
-    EXPECT_OK(rig_open(&rig, (struct batch_conf){.send_batch_size = 4, .timeout_ns = 200 * MS, .metadata_keys = {keys, 1},
+    EXPECT_OK(rig_open(&rig, (struct batch_conf){.send_batch_size = 4,
+                                                 .timeout_ns = 200 * MS,
+                                                 .metadata_keys = {keys, 1},
                                                  .metadata_cardinality_limit = 2}));
     EXPECT_OK(offer(&rig, LEAT_LOGS, "ab", tenant[0], NULL));
     EXPECT_OK(offer(&rig, LEAT_LOGS, "uv", tenant[1], NULL));
@@ -310,7 +332,8 @@ LEAT_TEST_OOM(no_failed_allocation_loses_anything)
     static struct rig rig;
     struct source from[6] = {0};
     char wanted[64] = "", got[512] = "";
-    leat_rc rc = rig_open(&rig, (struct batch_conf){.send_batch_size = 6, .send_batch_max_size = 7, .timeout_ns = 200 * MS});
+    leat_rc rc =
+        rig_open(&rig, (struct batch_conf){.send_batch_size = 6, .send_batch_max_size = 7, .timeout_ns = 200 * MS});
     int taken[6] = {0};
     for (int i = 0; i < 6 && rig.batch.host; i++) {
         static const char *const texts[] = {"ab", "cde", "fghijklmn", "o", "pq", "rst"};

@@ -14,12 +14,13 @@ LEAT_TEST(limits_are_the_collectors)
     memory_limiter__limits(&(struct memory_limiter_conf){.limit_mib = 100}, 0, &soft, &hard);
     EXPECT_EQ(hard, 100 * MIB);
     EXPECT_EQ(soft, 80 * MIB);
-    memory_limiter__limits(&(struct memory_limiter_conf){.limit_mib = 100, .spike_limit_mib = 30, .limit_percentage = 50},
-                           1000 * MIB, &soft, &hard);
+    memory_limiter__limits(
+        &(struct memory_limiter_conf){.limit_mib = 100, .spike_limit_mib = 30, .limit_percentage = 50}, 1000 * MIB,
+        &soft, &hard);
     EXPECT_EQ(hard, 100 * MIB);
     EXPECT_EQ(soft, 70 * MIB);
-    memory_limiter__limits(&(struct memory_limiter_conf){.limit_percentage = 50, .spike_limit_percentage = 10}, 1000 * MIB,
-                           &soft, &hard);
+    memory_limiter__limits(&(struct memory_limiter_conf){.limit_percentage = 50, .spike_limit_percentage = 10},
+                           1000 * MIB, &soft, &hard);
     EXPECT_EQ(hard, 500 * MIB);
     EXPECT_EQ(soft, 400 * MIB);
 }
@@ -47,7 +48,10 @@ struct rig {
     struct memory_limiter limiter;
 };
 
-static void wake(struct leat_waiter *waiter) { ((struct rig *)waiter->ctx)->woken++; }
+static void wake(struct leat_waiter *waiter)
+{
+    ((struct rig *)waiter->ctx)->woken++;
+}
 
 static void rig_open(struct rig *rig, int64_t limit_mib)
 {
@@ -57,7 +61,10 @@ static void rig_open(struct rig *rig, int64_t limit_mib)
     conf = (struct memory_limiter_conf){.check_interval_ns = 1000000000, .limit_mib = limit_mib};
     EXPECT_OK(leat_loop_open_simulated(leat_world_real(), &rig->loop));
     leat_gate_init(&rig->gate, rig->loop);
-    rig->host = (struct leat_host){.id = "memory_limiter", .loop = rig->loop, .world = leat_world_real(), .gate = &rig->gate,
+    rig->host = (struct leat_host){.id = "memory_limiter",
+                                   .loop = rig->loop,
+                                   .world = leat_world_real(),
+                                   .gate = &rig->gate,
                                    .counts = rig->counts};
     rig->waiter = (struct leat_waiter){.wake = wake, .ctx = rig};
     leat_list_init(&rig->waiter.link);

@@ -9,10 +9,13 @@
 
 #define PAIR "{\"key\":\"tenant\",\"value\":{\"stringValue\":\"t1\"}}"
 
-static const char before[] = "{\"resourceLogs\":[{\"resource\":{},\"scopeLogs\":[{\"scope\":{},\"logRecords\":[{\"body\":{}}]}]}]}";
-static const char after[] = "{\"resourceLogs\":[{\"resource\":{\"attributes\":[" PAIR "]},\"scopeLogs\":[{\"scope\":{},\"logRecords\":[{\"body\":{}}]}]}]}";
+static const char before[] =
+    "{\"resourceLogs\":[{\"resource\":{},\"scopeLogs\":[{\"scope\":{},\"logRecords\":[{\"body\":{}}]}]}]}";
+static const char after[] = "{\"resourceLogs\":[{\"resource\":{\"attributes\":[" PAIR
+                            "]},\"scopeLogs\":[{\"scope\":{},\"logRecords\":[{\"body\":{}}]}]}]}";
 
-static struct otlp_edit_action_conf action = {.action = OTLP_EDIT_INSERT, .key = "tenant", .from_context = "metadata.X-Tenant"};
+static struct otlp_edit_action_conf action = {
+    .action = OTLP_EDIT_INSERT, .key = "tenant", .from_context = "metadata.X-Tenant"};
 static const struct resource_conf conf = {.attributes = {&action, 1}};
 
 struct rig {
@@ -30,8 +33,8 @@ static leat_rc rig_open(struct rig *rig)
     if (rc != LEAT_OK)
         return rc;
     leat_gate_init(&rig->gate, rig->loop);
-    rig->host = (struct leat_host){.id = "resource", .loop = rig->loop, .world = leat_world_real(), .gate = &rig->gate,
-                                   .counts = rig->counts};
+    rig->host = (struct leat_host){
+        .id = "resource", .loop = rig->loop, .world = leat_world_real(), .gate = &rig->gate, .counts = rig->counts};
     leat_list_init(&rig->host.waiter.link);
     return resource__open(&rig->resource, &conf, LEAT_LOGS, &rig->host, NULL);
 }
@@ -68,7 +71,8 @@ static leat_rc batch_new(struct leat_batch **ret_batch)
 }
 
 /* Scenario:   a batch whose request came with a client header goes through.
- * Guarantees: the header's value is where it belongs, the batch is the same one with the same items, and its size is known. */
+ * Guarantees: the header's value is where it belongs, the batch is the same one with the same items, and its size is
+ * known. */
 LEAT_TEST(a_client_header_becomes_an_attribute)
 {
     static struct rig rig;
@@ -102,7 +106,8 @@ LEAT_TEST_OOM(want_of_memory_keeps_the_batch)
     if (rc == LEAT_OK) {
         leat_ledger_in(&rig.host.ledger[LEAT_LOGS], 1, 0);
         out = resource__process(&rig.resource, batch);
-        EXPECT(out == batch || (!out && resource__held(&rig.resource) == 1 && resource__admit(&rig.resource, batch) == LEAT_AGAIN));
+        EXPECT(out == batch ||
+               (!out && resource__held(&rig.resource) == 1 && resource__admit(&rig.resource, batch) == LEAT_AGAIN));
         rc = out ? LEAT_OK : LEAT_ENOMEM;
     }
     leat_batch_free(out);

@@ -22,7 +22,10 @@ static const ProtobufCMessageDescriptor *const requests[] = {
 
 /* ---- the reference: set x to "new", leave out the first k8s.pod.name, add `added` = 7 where it is not ---- */
 
-static char *dup(const char *text) { return strcpy(malloc(strlen(text) + 1), text); }
+static char *dup(const char *text)
+{
+    return strcpy(malloc(strlen(text) + 1), text);
+}
 
 static Value *value_new(void)
 {
@@ -74,14 +77,19 @@ static void reference_edit(Pair ***at, size_t *n)
     added->value->int_value = 7;
 }
 
-static void *member(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f) { return (char *)m + f->offset; }
+static void *member(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
+{
+    return (char *)m + f->offset;
+}
 
-/* Every message called `name` below m; found by the descriptors, so that all signals and kinds of points are one case. */
+/* Every message called `name` below m; found by the descriptors, so that all signals and kinds of points are one case.
+ */
 static void visit(ProtobufCMessage *m, const char *const *names, unsigned level)
 {
     for (const char *const *name = names; *name; name++)
         if (strcmp(m->descriptor->short_name, *name) == 0) {
-            const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(m->descriptor, "attributes");
+            const ProtobufCFieldDescriptor *f =
+                protobuf_c_message_descriptor_get_field_by_name(m->descriptor, "attributes");
             reference_edit(member(m, f), (size_t *)(void *)((char *)m + f->quantifier_offset));
             return;
         }
@@ -105,8 +113,9 @@ static void visit(ProtobufCMessage *m, const char *const *names, unsigned level)
 }
 
 static const char *const resources[] = {"Resource", NULL};
-static const char *const records[] = {"LogRecord", "Span", "NumberDataPoint", "HistogramDataPoint",
-                                      "ExponentialHistogramDataPoint", "SummaryDataPoint", NULL};
+static const char *const records[] = {
+    "LogRecord",        "Span", "NumberDataPoint", "HistogramDataPoint", "ExponentialHistogramDataPoint",
+    "SummaryDataPoint", NULL};
 
 /* A resource that is not there is an empty one. */
 static void make_resources(enum leat_signal signal, ProtobufCMessage *m)
@@ -142,7 +151,10 @@ static uint8_t *packed(enum leat_signal signal, const void *at, size_t len, cons
 
 /* ---- the same, ours ---- */
 
-#define TEXT(t) {.kind = LEAT_VALUE_STRING, .text = (t)}
+#define TEXT(t)                                \
+    {                                          \
+        .kind = LEAT_VALUE_STRING, .text = (t) \
+    }
 
 static struct otlp_edit_action_conf actions[] = {
     {.action = OTLP_EDIT_UPSERT, .key = "x", .value = TEXT("new")},
@@ -151,15 +163,15 @@ static struct otlp_edit_action_conf actions[] = {
 static const struct leat_items program = {actions, 3};
 static const struct otlp_edit_context no_context;
 
-static leat_rc edited(struct otlp_edit *edit, bool of_records, enum leat_signal signal, const struct leat_chain *payload,
-                      struct leat_chain *ret)
+static leat_rc edited(struct otlp_edit *edit, bool of_records, enum leat_signal signal,
+                      const struct leat_chain *payload, struct leat_chain *ret)
 {
     return of_records ? otlp_edit_records(edit, NULL, NULL, signal, payload, &no_context, ret, NULL)
                       : otlp_edit_resources(edit, signal, payload, &no_context, ret, NULL);
 }
 
-static void expect_as_reference(struct otlp_edit *edit, bool of_records, enum leat_signal signal, const struct pb_buf *b,
-                                size_t piece)
+static void expect_as_reference(struct otlp_edit *edit, bool of_records, enum leat_signal signal,
+                                const struct pb_buf *b, size_t piece)
 {
     struct leat_chain payload = kit_chain(b->at, b->len, piece), before = kit_chain(b->at, b->len, 0), out;
     struct leat_slice flat;
