@@ -331,8 +331,9 @@ static bool walk(struct walk *w, const struct otlp_msg *root, const struct leat_
                 return true;
             top--;
         }
-        if (!run_here(w, &c, &frames[top]) ||
-            (pb_cursor_offset(&c) < frames[top].end && !field_across(w, &c, frames, &top))) {
+        bool ok = run_here(w, &c, &frames[top]);
+        offset = pb_cursor_offset(&c); /* of the field that run_here stopped at */
+        if (!ok || (offset < frames[top].end && !field_across(w, &c, frames, &top))) {
             *ret_bad = w->bad ? pb_cursor_offset(&c) + (uint64_t)(w->bad - c.at) : offset;
             return false;
         }

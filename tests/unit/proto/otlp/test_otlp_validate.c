@@ -61,6 +61,7 @@ LEAT_TEST(validate_refuses_and_names_the_place)
     refused("\xa7\x06\x00", 3,
             "resource_logs[0].scope_logs[0].log_records[7].field 100: a group, or no wire type at all");
     refused("\x01", 1, "resource_logs[0].scope_logs[0].log_records[7]: malformed field");
+    refused("\x1a\x01x\x01", 4, "resource_logs[0].scope_logs[0].log_records[7]: malformed field");
 }
 
 /* Scenario:   random requests of every signal, whole, cut in two at each byte, and in pieces of one byte.
