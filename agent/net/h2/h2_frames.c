@@ -376,6 +376,8 @@ static int body_send(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *h
     (void)ng, (void)frame; /* no padding: no select_padding callback is set */
     struct leat_h2_session *session = ctx;
     struct leat_h2_stream *stream = source->ptr;
+    if (!stream->body.message) /* given up while this frame waited: nghttp2 resets the stream */
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     if (session->out.bytes + session->unsent > LEAT_H2_OUT_MAX)
         return NGHTTP2_ERR_WOULDBLOCK;
     if (put_head(session, &stream->body, head, &len) != LEAT_OK || put_message(session, &stream->body, len) != LEAT_OK)

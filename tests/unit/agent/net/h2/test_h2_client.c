@@ -256,6 +256,42 @@ LEAT_TEST(h2_client_ends_calls_once)
     EXPECT_EQ(desk.ends, 0);
 }
 
+/* Scenario:   the socket takes no more, a DATA frame waits, and the caller gives its call up and frees its message.
+ * Guarantees: the frame is never made of what is gone; the stream is reset and the connection serves the next call. */
+LEAT_TEST(h2_client_gives_up_a_call_whose_frame_waits)
+{
+    struct desk desk = {0};
+    EXPECT_OK(leat_chain_share(&desk.message, LEAT_SLICE("hello")));
+    EXPECT_OK(leat_h2__client_open(&plain, 1000 * S, &desk.client));
+    desk.client->finished = finished;
+    desk.client->ctx = &desk;
+    desk.out = (struct leat_grpc_out){.path = LEAT_SLICE("/a.B/C"), .message = &desk.message};
+    desk.client->h2.unsent = 100u << 20;
+    EXPECT_OK(leat_h2__client_start(desk.client, &desk.out));
+    leat_h2__pump(&desk.client->h2);
+    uint64_t before = desk.client->h2.out.bytes;
+    leat_h2__client_drop(&desk.out);
+    leat_chain_done(&desk.message);
+    desk.client->h2.unsent = 0;
+    leat_h2__pump(&desk.client->h2);
+    EXPECT(!desk.client->h2.ended);
+    EXPECT_EQ(desk.client->h2.stream_count, 0);
+    EXPECT(desk.client->h2.out.bytes >= before + 13); /* RST_STREAM */
+    leat_chain_done(&desk.client->h2.out);
+    EXPECT_EQ(desk.ends, 0);
+    EXPECT_OK(leat_chain_share(&desk.message, LEAT_SLICE("hello")));
+    EXPECT_OK(leat_h2__client_start(desk.client, &desk.out));
+    leat_h2__pump(&desk.client->h2);
+    leat_chain_done(&desk.client->h2.out);
+    frame(&desk, NGHTTP2_SETTINGS, 0, 0, NULL, 0);
+    frame(&desk, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, 3, HEAD_OK STATUS("5"),
+          sizeof HEAD_OK STATUS("5") - 1);
+    EXPECT_OK(say(&desk));
+    EXPECT_EQ(desk.ends, 1);
+    EXPECT_EQ(desk.code, LEAT_GRPC_NOT_FOUND);
+    desk_close(&desk);
+}
+
 /* Scenario:   the server falls silent with a call open and keepalive on.
  * Guarantees: a ping after `keepalive`, the end after its timeout. */
 LEAT_TEST(h2_client_pings_silent_servers)
