@@ -84,6 +84,7 @@ static void rang(struct leat_timer *timer)
 
 static void let_go(struct leat_http1_exchange *exchange) /* of all that belongs to one request */
 {
+    leat_gather_done(&exchange->gather);
     leat_chain_done(&exchange->body);
     exchange->head_mem = leat_mem_unref(exchange->head_mem);
     exchange->list_mem = leat_mem_unref(exchange->list_mem);

@@ -3,6 +3,7 @@
  *
  * Limits   between requests it holds no page, no body and no head. */
 #pragma once
+#include "agent/base/gather.h"
 #include "agent/base/list.h"
 #include "agent/net/conn.h"
 #include "agent/net/http1_body.h"
@@ -51,6 +52,7 @@ struct leat_http1_exchange {
     struct leat_http1_request request;
     struct leat_http1_body framing;
     struct leat_chain body;
+    struct leat_gather gather; /* of pieces of the body too small for a slice each */
     uint64_t body_bytes_max, rate_bytes; /* rate_bytes: seen at the start of the window */
     uint64_t deadline_ns, body_deadline_ns; /* 0: none */
     struct leat_timer timer;

@@ -5,7 +5,6 @@
 #include "agent/net/http1_conn.h"
 
 #define HEAD_ROOM_FIRST 1024u
-#define PIECE_SHARE_MIN 2048u /* smaller pieces of an unfinished body are copied, so that none pins a page */
 #define RATE_WINDOW_NS 5000000000ull
 
 /* ---- the head ---- */
@@ -195,15 +194,15 @@ static void skip_empty_line(struct leat_http1_exchange *exchange) /* RFC 9112, 2
 
 /* ---- the body ---- */
 
-static leat_rc keep_piece(struct leat_http1_exchange *exchange, struct leat_slice piece, bool more)
+/* Small pieces of an unfinished body are copied, so that none pins a page or costs a slice of its own. */
+static leat_rc keep_piece(struct leat_http1_exchange *exchange, struct leat_slice piece, uint64_t more)
 {
     const struct leat_chain *body = &exchange->body;
     bool touches = body->count && body->vec[body->count - 1].mem == piece.mem && piece.mem &&
                    body->vec[body->count - 1].at + body->vec[body->count - 1].len == piece.at;
-    if (piece.len >= PIECE_SHARE_MIN || touches || !more)
+    if (piece.len >= LEAT_GATHER_PIECE_MAX || touches || !more)
         return leat_chain_share(&exchange->body, piece);
-    leat_copied(piece.len);
-    return leat_chain_copy(&exchange->body, piece.at, piece.len);
+    return leat_gather_put(&exchange->gather, &exchange->body, piece, more);
 }
 
 static void take_piece(struct leat_http1_exchange *exchange, struct leat_slice piece)
@@ -213,7 +212,7 @@ static void take_piece(struct leat_http1_exchange *exchange, struct leat_slice p
         leat_http1__conn_refuse(exchange, 413);
         return;
     }
-    bool more = exchange->head.chunked || exchange->framing.left > 0;
+    uint64_t more = exchange->head.chunked ? UINT64_MAX : exchange->framing.left;
     if (keep_piece(exchange, piece, more) != LEAT_OK)
         leat_http1__conn_kill(exchange);
 }
@@ -224,6 +223,7 @@ static void hand_over(struct leat_http1_exchange *exchange)
     exchange->body_whole = true;
     exchange->told = true;
     exchange->phase = LEAT_HTTP1_HANDLED;
+    leat_gather_done(&exchange->gather);
     leat_http1__conn_deadline(exchange, 0);
     server->handler.request(server->ctx, exchange, &exchange->request, &exchange->body);
 }

@@ -150,7 +150,7 @@ static void head(struct leat_h2_stream *stream)
 static void give_up_message(struct leat_h2_call *call, const char *why)
 {
     call->unreadable = why;
-    leat_chain_done(&call->h2.message.bytes);
+    leat_h2__message_drop(&call->h2.message);
 }
 
 static void data(struct leat_h2_stream *stream, struct leat_slice piece)

@@ -5,6 +5,8 @@
 #include "agent/base/alloc.h"
 #include "agent/net/h2/h2_session.h"
 
+#define SMALL_SLICES_MAX 16u
+
 /* ---- fields ---- */
 
 void leat_h2__fields_clear(struct leat_h2_fields *fields)
@@ -55,6 +57,22 @@ static enum leat_h2_message_state begin(struct leat_h2_message *message, uint64_
     return message->wanted > bytes_max ? LEAT_H2_TOO_LARGE : LEAT_H2_MORE;
 }
 
+void leat_h2__message_drop(struct leat_h2_message *message)
+{
+    leat_gather_done(&message->gather);
+    leat_chain_done(&message->bytes);
+}
+
+/* The first small frames cost a slice each, as senders make one of a message's beginning and end; a peer that makes
+ * nothing else pays with copies. */
+static leat_rc keep(struct leat_h2_message *message, struct leat_slice piece)
+{
+    struct leat_chain *bytes = &message->bytes;
+    if (piece.len >= LEAT_GATHER_PIECE_MAX || bytes->count < SMALL_SLICES_MAX + bytes->bytes / LEAT_GATHER_PIECE_MAX)
+        return leat_chain_share(bytes, piece);
+    return leat_gather_put(&message->gather, bytes, piece, message->wanted - bytes->bytes - piece.len);
+}
+
 bool leat_h2__message_is_whole(const struct leat_h2_message *message)
 {
     return message->prefix_have == 5 && message->bytes.bytes == message->wanted;
@@ -72,9 +90,12 @@ enum leat_h2_message_state leat_h2__message_feed(struct leat_h2_message *message
     }
     if (piece.len > message->wanted - message->bytes.bytes)
         return LEAT_H2_EXCESS;
-    if (piece.len && leat_chain_share(&message->bytes, piece) != LEAT_OK)
+    if (piece.len && keep(message, piece) != LEAT_OK)
         return LEAT_H2_NO_MEMORY;
-    return leat_h2__message_is_whole(message) ? LEAT_H2_WHOLE : LEAT_H2_MORE;
+    if (!leat_h2__message_is_whole(message))
+        return LEAT_H2_MORE;
+    leat_gather_done(&message->gather);
+    return LEAT_H2_WHOLE;
 }
 
 /* ---- the message going out ---- */

@@ -134,7 +134,7 @@ static void out_of_memory(struct leat_grpc_call *call)
 static void drop_message(struct leat_grpc_call *call)
 {
     call->server->partial_bytes -= call->h2.message.bytes.bytes;
-    leat_chain_done(&call->h2.message.bytes);
+    leat_h2__message_drop(&call->h2.message);
     leat_list_remove(&call->ready);
 }
 

@@ -229,7 +229,7 @@ void leat_h2__stream_done(struct leat_h2_stream *stream)
     leat_list_remove(&stream->link);
     stream->session->stream_count--;
     leat_h2__fields_clear(&stream->fields);
-    leat_chain_done(&stream->message.bytes);
+    leat_h2__message_drop(&stream->message);
 }
 
 void leat_h2__stream_reset(struct leat_h2_stream *stream, uint32_t h2_error)

@@ -12,6 +12,7 @@
 
 #include "agent/base/counter.h"
 #include "agent/base/err.h"
+#include "agent/base/gather.h"
 #include "agent/base/list.h"
 #include "agent/net/h2/grpc.h"
 #include "agent/net/h2/h2_heap.h"
@@ -62,10 +63,12 @@ enum leat_h2_message_state {
 };
 struct leat_h2_message {
     struct leat_chain bytes;
+    struct leat_gather gather; /* of frames too small for a slice each */
     uint8_t prefix[5];
     uint32_t prefix_have;
     uint64_t wanted; /* valid once the prefix is in */
 };
+void leat_h2__message_drop(struct leat_h2_message *message); /* its bytes; what was counted stays */
 /* `piece` is borrowed (a reference is added). The state tells what came of it; LEAT_H2_WHOLE may have no bytes. */
 enum leat_h2_message_state leat_h2__message_feed(struct leat_h2_message *message, struct leat_slice piece,
                                                  uint64_t bytes_max);

@@ -46,6 +46,31 @@ static void expect_sent_away(void (*round)(int i), int rounds_min, int rounds_ma
     peer_close(&peer);
 }
 
+/* ---- H2-08: frames of a byte ---- */
+
+/* Scenario:   a message of 64 KiB comes in DATA frames of one byte, each of them in a place of its own.
+ * Guarantees: the slices that hold it follow its bytes, not the number of its frames; it is whole and right. */
+LEAT_TEST(h2_limits_tiny_frames_cost_no_slice_each)
+{
+    enum { BYTES = 65536 };
+    struct leat_h2_message message = {0};
+    struct leat_mem *block = leat_mem_new(2 * BYTES);
+    EXPECT(block != NULL);
+    for (uint32_t i = 0; i < 2 * BYTES; i++)
+        block->at[i] = (uint8_t)(i * 7);
+    uint8_t prefix[5] = {0, 0, 1, 0, 0};
+    EXPECT_EQ(leat_h2__message_feed(&message, leat_slice_of(prefix, 5), BYTES), LEAT_H2_MORE);
+    for (uint32_t i = 0; i < BYTES; i++)
+        EXPECT_EQ(leat_h2__message_feed(&message, (struct leat_slice){block->at + 2 * i, 1, block}, BYTES),
+                  i + 1 < BYTES ? LEAT_H2_MORE : LEAT_H2_WHOLE);
+    EXPECT(message.bytes.count < 200);
+    for (uint32_t i = 0, at = 0; i < message.bytes.count; i++)
+        for (uint32_t j = 0; j < message.bytes.vec[i].len; j++, at++)
+            EXPECT_EQ(message.bytes.vec[i].at[j], (uint8_t)(2 * at * 7));
+    leat_chain_done(&message.bytes);
+    leat_mem_unref(block);
+}
+
 /* ---- H2-02, H2-06: resets ---- */
 
 static void open_and_reset(int i)
