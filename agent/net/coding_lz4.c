@@ -35,7 +35,7 @@ static leat_rc unlz4_slice(struct leat_slice slice, size_t *io_left, struct leat
         if (rc != LEAT_OK)
             return rc;
         done += (uint32_t)read;
-        if (done == slice.len && made < room)
+        if (done == slice.len && (made < room || *io_left == 0)) /* else more is waiting inside */
             return LEAT_OK;
     }
 }

@@ -47,6 +47,26 @@ LEAT_TEST(coding_round_trips_at_any_cut)
     leat_coding_trim();
 }
 
+/* Scenario:   bodies whose last byte is the last one of the block that decoders write into.
+ * Guarantees: a full block at the very end is no sign that something is missing. */
+LEAT_TEST(coding_ends_with_a_full_block)
+{
+    uint32_t block = LEAT_PAGE_BYTES - (uint32_t)sizeof(struct leat_mem);
+    uint32_t seed = 3;
+    for (uint32_t i = 0; i < block; i++) /* noise: the first block is of full size */
+        text[i] = (char)((seed = seed * 1664525u + 1013904223u) >> 24);
+    struct leat_chain plain = kit_chain(text, block, 0), packed, again;
+    for (size_t c = 0; c < ALL_COUNT; c++) {
+        EXPECT_OK(leat_encode(all[c], 0, &plain, &packed, NULL));
+        EXPECT_OK(leat_decode(all[c], &packed, sizeof text, &again, NULL));
+        EXPECT(leat_chain_eq(&plain, &again));
+        leat_chain_done(&packed);
+        leat_chain_done(&again);
+    }
+    leat_chain_done(&plain);
+    leat_coding_trim();
+}
+
 /* Scenario:   a body that grows one byte over the cap.
  * Guarantees: LEAT_ELIMIT, counted, nothing kept. */
 LEAT_TEST(coding_stops_at_the_cap)
