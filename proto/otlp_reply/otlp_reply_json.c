@@ -5,6 +5,7 @@
 #include "proto/otlp_reply/otlp_reply.h"
 
 #define DEPTH_MAX 32u
+#define ESCAPE_BYTES_MAX 6u /* \uXXXX */
 
 /* A 64-bit number, bare or in quotes. */
 static bool number_of(const struct json_token *token, uint64_t *ret_value)
@@ -21,14 +22,27 @@ static bool number_of(const struct json_token *token, uint64_t *ret_value)
     return true;
 }
 
-/* Texts are for people: a long one is cut. */
+/* Texts are for people: a long one is cut, but never inside an escape. */
+static uint32_t kept_len(const struct json_token *token)
+{
+    uint32_t len = OTLP_REPLY_TEXT_MAX;
+    if (token->len <= len)
+        return token->len;
+    for (uint32_t back = 1; back < ESCAPE_BYTES_MAX; back++)
+        if (token->at[len - back] == '\\') {
+            len -= back;
+            break;
+        }
+    while (len && token->at[len - 1] == '\\')
+        len--;
+    return len;
+}
+
 static bool text_of(struct otlp_reply *reply, struct json_token *token)
 {
     if (token->type != JSON_STRING)
         return token->type == JSON_NULL;
-    token->len = token->len < OTLP_REPLY_TEXT_MAX ? token->len : OTLP_REPLY_TEXT_MAX;
-    while (token->len && token->at[token->len - 1] == '\\') /* no half escape at the cut */
-        token->len--;
+    token->len = kept_len(token);
     uint32_t len = token->len;
     if (token->escaped)
         len = json_unescape(token, reply->scratch);

@@ -25,6 +25,32 @@ LEAT_TEST(otlp_reply_reads_json)
         EXPECT_RC(otlp_reply_read_json(leat_slice_str(bad[i]), &reply), LEAT_EPARSE);
 }
 
+/* Scenario:   a long text with an escape at every place around the cut.
+ * Guarantees: what is kept fits, and holds no part of an escape. */
+LEAT_TEST(otlp_reply_cuts_long_texts)
+{
+    for (uint32_t plain = OTLP_REPLY_TEXT_MAX - 14; plain <= OTLP_REPLY_TEXT_MAX; plain++) {
+        static const char *const escapes[] = {"\\u20ac", "\\\\", "\\\"", "\\ud83d\\ude00"};
+        for (size_t e = 0; e < sizeof escapes / sizeof *escapes; e++) {
+            char text[512] = "{\"message\":\"";
+            size_t len = strlen(text);
+            memset(text + len, 'a', plain);
+            len += plain;
+            for (int i = 0; i < 8; i++, len += strlen(escapes[e]))
+                memcpy(text + len, escapes[e], strlen(escapes[e]));
+            memcpy(text + len, "\"}", 2);
+            struct otlp_reply reply;
+            EXPECT_OK(otlp_reply_status_json(leat_slice_of(text, (uint32_t)len + 2), &reply));
+            EXPECT(reply.text.len <= OTLP_REPLY_TEXT_MAX && reply.text.len >= OTLP_REPLY_TEXT_MAX - 24);
+            for (uint32_t i = 0; i < plain && i < reply.text.len; i++)
+                EXPECT_EQ(reply.text.at[i], 'a');
+        }
+    }
+    struct otlp_reply reply;
+    EXPECT_OK(otlp_reply_status_json(LEAT_SLICE("{\"message\":\"c:\\\\\"}"), &reply));
+    EXPECT(leat_slice_is(reply.text, "c:\\"));
+}
+
 /* Guarantees: nesting without end is refused, not followed. */
 LEAT_TEST(otlp_reply_bounds_nesting)
 {
