@@ -100,9 +100,9 @@ static double best_library(const struct leat_requests *out, size_t *ret_plain, s
         double took = 0;
         *ret_plain = *ret_packed = 0;
         for (uint32_t k = 0; k < out->count; k++) {
-            struct leat_slice body = out->at[k].body.vec[0];
             size_t plain_len = sizeof plain, packed_len = sizeof packed;
-            if (snappy_uncompress((const char *)body.at, body.len, plain, &plain_len) != SNAPPY_OK)
+            size_t body_len = (size_t)leat_chain_put(&out->at[k].body, packed, sizeof packed);
+            if (snappy_uncompress(packed, body_len, plain, &plain_len) != SNAPPY_OK)
                 abort();
             double begin = now_ns();
             if (snappy_compress(plain, plain_len, packed, &packed_len) != SNAPPY_OK)

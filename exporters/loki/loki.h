@@ -61,8 +61,6 @@ struct loki_state {
     uint32_t repeat_count, repeat_room;
     struct leat_strbuf name, text;
     struct snappy_put snappy;
-    uint8_t *packed;
-    size_t packed_room;
 };
 
 extern const struct leat_field loki_fields[];
@@ -77,6 +75,8 @@ void loki_close(void *state);
 /* Labels and shared metadata of a resource: fills label_text and resource_metadata. False: out of memory. */
 bool loki__resource(struct loki_state *loki, struct leat_slice resource);
 bool loki__scope(struct loki_state *loki, const struct otlp_scope *scope);
+/* The push as one snappy block, behind what `out` holds. False: out of memory. */
+bool loki__pack(struct loki_state *loki, struct leat_chain *out);
 /* A record as an entry of the open stream. False: malformed. */
 bool loki__record(struct loki_state *loki, struct leat_slice record);
 /* An attribute as metadata: maps become one entry a leaf, named a_b_c. */

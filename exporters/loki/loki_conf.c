@@ -108,7 +108,6 @@ void loki_close(void *state)
 {
     struct loki_state *loki = state;
     leat_free(loki->url);
-    leat_free(loki->packed);
     leat_free(loki->repeats);
     struct leat_strbuf *texts[] = {&loki->label_text, &loki->opened_text, &loki->tenant,         &loki->next_tenant,
                                    &loki->name,       &loki->text,        &loki->last.attributes};
@@ -118,6 +117,5 @@ void loki_close(void *state)
     loki_push_done(&loki->resource_metadata);
     loki_push_done(&loki->scope_metadata);
     loki->url = NULL;
-    loki->packed = NULL;
     loki->repeats = NULL;
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/base/alloc.h"
 #include "exporters/loki/loki.h"
 
 /* One batch being written. */
@@ -12,50 +11,6 @@ struct run {
 };
 
 /* ---- requests ---- */
-
-static bool packed_room(struct loki_state *loki, size_t room)
-{
-    if (loki->packed_room >= room)
-        return true;
-    uint8_t *at = leat_realloc(loki->packed, room);
-    if (!at)
-        return false;
-    loki->packed = at;
-    loki->packed_room = room;
-    return true;
-}
-
-/* The message as one snappy block; the repeats in it are known. */
-static struct leat_slice pack(struct loki_state *loki)
-{
-    struct snappy_put *put = &loki->snappy;
-    uint32_t len = (uint32_t)loki->push.len;
-    snappy_put_open(put, loki->push.at, len, loki->packed);
-    for (uint32_t i = 0; i < loki->repeat_count; i++) {
-        const struct loki_repeat *repeat = &loki->repeats[i];
-        snappy_put_match(put, repeat->at - put->at);
-        snappy_put_repeat(put, repeat->len, repeat->distance);
-    }
-    snappy_put_match(put, len - put->at);
-    return snappy_put_close(put);
-}
-
-/* In a block of memory of its own size. */
-static bool put_body(struct loki_state *loki, struct leat_request *request)
-{
-    if (!packed_room(loki, snappy_put_bound((uint32_t)loki->push.len)))
-        return false;
-    struct leat_slice packed = pack(loki);
-    struct leat_mem *mem = leat_mem_new(packed.len);
-    if (!mem)
-        return false;
-    memcpy(mem->at, packed.at, packed.len);
-    struct leat_slice slice = {.at = mem->at, .len = packed.len, .mem = mem};
-    if (leat_chain_take(&request->body, slice) == LEAT_OK)
-        return true;
-    (void)leat_mem_unref(mem);
-    return false;
-}
 
 static leat_rc put_headers(const struct loki_state *loki, struct leat_requests *out, struct leat_request *request)
 {
@@ -89,7 +44,7 @@ static bool request_end(struct run *run)
     if (run->next == run->first)
         return true;
     struct leat_request *request = leat_requests_add(run->out);
-    if (!request || !put_body(loki, request) || put_headers(loki, run->out, request) != LEAT_OK)
+    if (!request || !loki__pack(loki, &request->body) || put_headers(loki, run->out, request) != LEAT_OK)
         return false;
     request->precoded = true;
     request->url = loki->url;

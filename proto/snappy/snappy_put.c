@@ -29,7 +29,7 @@ void snappy_put_open(struct snappy_put *put, const uint8_t *plain, uint32_t len,
     put->len = len;
     put->at = put->literal = 0;
     put->room = room;
-    put->to = room + HEAD_BYTES;
+    put->to = pb_put_varint(room, len);
     memset(put->table, 0, sizeof put->table);
 }
 
@@ -182,13 +182,22 @@ void snappy_put_repeat(struct snappy_put *put, uint32_t len, uint32_t distance)
     put->to = copy_far(put->to, distance, len);
 }
 
-/* The length stands right before the first element, wherever in HEAD_BYTES that makes it begin. */
+size_t snappy_put_need(const struct snappy_put *put, uint32_t len)
+{
+    return snappy_put_bound(put->at - put->literal + len);
+}
+
+struct leat_slice snappy_put_turn(struct snappy_put *put, uint8_t *room)
+{
+    put->to = literal(put, put->to, put->literal, put->at);
+    put->literal = put->at;
+    struct leat_slice written = leat_slice_of(put->room, (uint32_t)(put->to - put->room));
+    put->room = put->to = room;
+    return written;
+}
+
 struct leat_slice snappy_put_close(struct snappy_put *put)
 {
     LEAT_CHECK(put->at == put->len);
-    put->to = literal(put, put->to, put->literal, put->at);
-    put->literal = put->at;
-    uint8_t *begin = put->room + HEAD_BYTES - pb_varint_size(put->len);
-    (void)pb_put_varint(begin, put->len);
-    return leat_slice_of(begin, (uint32_t)(put->to - begin));
+    return snappy_put_turn(put, put->to);
 }

@@ -6,12 +6,15 @@
  * Threads  one shard's.
  * Owns     nothing: the plain bytes and the room are the caller's, and stay where they are from open to close.
  * Limits   blocks of less than 4 GiB; matches reach 64 KiB back, repeats as far as the block does.
- * Fails    never: snappy_put_bound() says what room is enough for whatever is put.
+ * Fails    never: snappy_put_bound() and snappy_put_need() say what room is enough for whatever is put.
  * Source   google/snappy format_description.txt: the length as a varint, then literals and copies
  *
  *   snappy_put_open(&put, plain, len, room);
  *   snappy_put_match(&put, n); snappy_put_repeat(&put, n, distance); ...   in the order of the plain bytes, to their
- * end block = snappy_put_close(&put);                                        somewhere in the room
+ * end block = snappy_put_close(&put);                                        from the room's begin
+ *
+ * With less room than snappy_put_bound(len): ask snappy_put_need() before each put and when the room is too short, take
+ * what is written and go on elsewhere with snappy_put_turn().
  *
  * Measured against libsnappy 1.1.9 on container logs: see "snappy" in bench/RESULTS.md. */
 #pragma once
@@ -36,4 +39,9 @@ void snappy_put_open(struct snappy_put *put, const uint8_t *plain, uint32_t len,
 void snappy_put_match(struct snappy_put *put, uint32_t len);
 /* The next `len` plain bytes are those that begin `distance` before them: 1 <= distance <= bytes put so far. */
 void snappy_put_repeat(struct snappy_put *put, uint32_t len, uint32_t distance);
-struct leat_slice snappy_put_close(struct snappy_put *put);
+/* The most that a put of `len` bytes and the turn or close behind it write from put->to on; in a new room this is
+ * snappy_put_bound(len). */
+size_t snappy_put_need(const struct snappy_put *put, uint32_t len);
+/* All that was put since the last turn; the next goes into `room`. */
+struct leat_slice snappy_put_turn(struct snappy_put *put, uint8_t *room);
+struct leat_slice snappy_put_close(struct snappy_put *put); /* what was written into the last room */

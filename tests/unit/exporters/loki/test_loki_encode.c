@@ -282,6 +282,107 @@ LEAT_TEST(loki_splits_streams_by_labels)
     bed_done(&bed);
 }
 
+/* One record: its fields and attributes differ from the others' by i, in one way for each of i's digits. */
+static void put_varied(struct pb_buf *buf, unsigned i, char *line)
+{
+    size_t record = pb_buf_open(buf, PB_TAG(2, PB_LEN));
+    pb_buf_fixed64(buf, PB_TAG(1, PB_FIXED64), 1700000000900000000ull + i * 10000000ull);
+    if (i % 7 == 3)
+        pb_buf_varint(buf, PB_TAG(2, PB_VARINT), i % 5);
+    size_t body = pb_buf_open(buf, PB_TAG(5, PB_LEN));
+    pb_buf_bytes(buf, PB_TAG(1, PB_LEN), line, (uint32_t)snprintf(line, 32, "line %u", i));
+    pb_buf_close(buf, body);
+    put_string(buf, 6, "log.file.name", "a-file-with-a-name-that-makes-a-block-worth-repeating.log");
+    put_int(buf, 6, "9lives", i / 10 % 3);
+    if (i % 11 == 5)
+        pb_buf_bytes(buf, PB_TAG(9, PB_LEN), "0123456789abcdef", 16);
+    pb_buf_fixed64(buf, PB_TAG(11, PB_FIXED64), 1700000001000000000ull + i / 4);
+    pb_buf_close(buf, record);
+}
+
+static unsigned varied;
+
+static leat_rc note_varied(void *ctx, const struct loki_push_entry *entry)
+{
+    char text[32];
+    unsigned i = (*(unsigned *)ctx)++;
+    varied++;
+    EXPECT_EQ(entry->unix_ns, 1700000000900000000ull + i * 10000000ull);
+    (void)snprintf(text, sizeof text, "line %u", i);
+    EXPECT(leat_slice_is(entry->line, text));
+    (void)snprintf(text, sizeof text, "%u", i / 10 % 3);
+    EXPECT(leat_slice_is(loki_push_metadata_get(entry, "key_9lives"), text));
+    (void)snprintf(text, sizeof text, "%llu", 1700000001000000000ull + i / 4);
+    EXPECT(leat_slice_is(loki_push_metadata_get(entry, "observed_timestamp"), text));
+    (void)snprintf(text, sizeof text, "%u", i % 5);
+    EXPECT(i % 7 == 3 && i % 5 ? leat_slice_is(loki_push_metadata_get(entry, "severity_number"), text)
+                               : !loki_push_metadata_get(entry, "severity_number").at);
+    EXPECT_EQ(loki_push_metadata_get(entry, "trace_id").at != NULL, i % 11 == 5);
+    EXPECT(leat_slice_is(loki_push_metadata_get(entry, "k8s_pod_name"), i / 50 % 2 ? "pod-1" : "pod-0"));
+    return LEAT_OK;
+}
+
+static void put_varied_resource(struct pb_buf *buf, unsigned from, unsigned to)
+{
+    char line[32];
+    size_t resource_logs = pb_buf_open(buf, PB_TAG(1, PB_LEN));
+    size_t resource = pb_buf_open(buf, PB_TAG(1, PB_LEN));
+    put_string(buf, 1, "k8s.pod.name", from / 50 % 2 ? "pod-1" : "pod-0");
+    pb_buf_close(buf, resource);
+    size_t scope_logs = pb_buf_open(buf, PB_TAG(2, PB_LEN));
+    for (; from < to; from++)
+        put_varied(buf, from, line);
+    pb_buf_close(buf, scope_logs);
+    pb_buf_close(buf, resource_logs);
+}
+
+/* Scenario:   records whose fields and attributes are now those of the one before, now not, in resources that share a
+ *             stream, over seconds and over requests, cut in pieces.
+ * Guarantees: each keeps its own, though what repeats is copied from the one before and packed unseen. */
+LEAT_TEST(loki_mixes_nothing_up_when_records_repeat)
+{
+    static const int64_t limits[] = {4096, 20000, 1 << 20};
+    static char packed[1 << 20], plain[4 << 20];
+    for (unsigned k = 0; k < 9; k++) {
+        struct bed bed = {.own = {.request_bytes_max = limits[k % 3]}};
+        unsigned next = 0;
+        for (unsigned from = 0; from < 1000; from += 50)
+            put_varied_resource(&bed.buf, from, from + 50);
+        EXPECT_OK(bed_encode(&bed, 1000, k / 3 * 77, NULL));
+        varied = 0;
+        for (uint32_t i = 0; i < bed.out.count; i++) {
+            size_t len = sizeof plain, packed_len = (size_t)leat_chain_put(&bed.out.at[i].body, packed, sizeof packed);
+            EXPECT_EQ(snappy_uncompress(packed, packed_len, plain, &len), SNAPPY_OK);
+            EXPECT_OK(loki_push_read(leat_slice_of(plain, (uint32_t)len), note_varied, &next));
+        }
+        EXPECT_EQ(varied, 1000);
+        bed_done(&bed);
+    }
+}
+
+/* Scenario:   lines of noise, more than a page of them even when packed, and one line larger than a page.
+ * Guarantees: the block goes on from page to page. */
+LEAT_TEST(loki_packs_into_pages)
+{
+    static char line[300000];
+    uint32_t seed = 1;
+    for (size_t i = 0; i + 1 < sizeof line; i++, seed = seed * 1664525u + 1013904223u)
+        line[i] = (char)('!' + (seed >> 24) % 90);
+    struct bed bed = {0};
+    put_resource(&bed.buf, "shop", NULL, 1, line);
+    for (unsigned i = 0; i < 250; i++)
+        put_resource(&bed.buf, "shop", NULL, 1, line + sizeof line - 1 - 1000 - i);
+    EXPECT_OK(bed_encode(&bed, 251, 0, NULL));
+    uint32_t seen_count = 0;
+    for (uint32_t i = 0; i < bed.out.count; i++) {
+        look(&bed.out.at[i]);
+        seen_count += seen.entries;
+    }
+    EXPECT_EQ(seen_count, 251);
+    EXPECT(bed.out.at[0].body.count > 1);
+    bed_done(&bed);
+}
+
 LEAT_TEST_OOM(loki_survives_any_failed_allocation)
 {
     struct bed bed = {.own = {.request_bytes_max = 500, .tenant_id = "t"}};

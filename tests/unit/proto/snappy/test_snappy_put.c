@@ -161,3 +161,45 @@ LEAT_TEST(snappy_put_repeats_from_far_and_from_near)
         EXPECT(close_and_read() < 90);
     }
 }
+
+/* Puts entries into rooms of `room_len` bytes, one behind the other in `room`. */
+static uint32_t put_in_pieces(const struct entry *list, uint32_t count, uint32_t block, size_t room_len)
+{
+    static uint8_t piece[2048];
+    uint8_t *end = room;
+    struct leat_slice written;
+    snappy_put_open(&put, plain, plain_len, piece);
+    for (uint32_t i = 0; i < count; i++) {
+        if ((size_t)(piece + room_len - put.to) < snappy_put_need(&put, list[i].fresh + list[i].repeated)) {
+            written = snappy_put_turn(&put, piece);
+            memcpy(end, written.at, written.len);
+            end += written.len;
+            memset(piece, 0xee, sizeof piece);
+        }
+        snappy_put_match(&put, list[i].fresh);
+        if (list[i].repeated)
+            snappy_put_repeat(&put, block, list[i].fresh + block);
+        EXPECT(snappy_put_need(&put, 0) <= (size_t)(piece + room_len - put.to));
+    }
+    written = snappy_put_close(&put);
+    EXPECT(written.len <= room_len);
+    memcpy(end, written.at, written.len);
+    return (uint32_t)(end + written.len - room);
+}
+
+/* Guarantees: a block written into many small rooms reads back, and needs no more room than it says. */
+LEAT_TEST(snappy_put_goes_on_in_another_room)
+{
+    static struct entry list[1000];
+    uint64_t seed = 8;
+    for (uint32_t block = 1; block < 300; block += 23) {
+        uint32_t count = entries_of(list, 200, block, &seed);
+        for (size_t room_len = 700; room_len <= 2000; room_len += 100) {
+            uint32_t whole = put_in_pieces(list, count, block, room_len);
+            size_t len = sizeof back;
+            EXPECT_EQ(snappy_uncompress((const char *)room, whole, (char *)back, &len), SNAPPY_OK);
+            EXPECT_EQ(len, plain_len);
+            EXPECT_BYTES(back, plain, plain_len);
+        }
+    }
+}
