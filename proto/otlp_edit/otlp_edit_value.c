@@ -250,11 +250,11 @@ void otlp_edit__hash(const struct otlp_value *from, struct pb_buf *scratch)
         (void)pb_put_fixed64(bytes, from->kind == OTLP_REAL ? bits_of(from->real) : (uint64_t)from->integer);
         what = leat_slice_of(bytes, 8);
     }
-    if (what.len == 0) {
+    if (from->kind != OTLP_TEXT && what.len == 0) {
         pb_buf_bytes(scratch, TEXT, "", 0);
         return;
     }
-    (void)SHA256(what.at, what.len, sum);
+    (void)SHA256(what.len ? what.at : bytes, what.len, sum);
     for (size_t i = 0; i < sizeof sum; i++) {
         hex[2 * i] = (uint8_t)digits[sum[i] >> 4];
         hex[2 * i + 1] = (uint8_t)digits[sum[i] & 15];
