@@ -205,9 +205,10 @@ static bool fill_room(struct leat_conn *conn, const struct leat_room *room, uint
     if (n > 0)
         return true;
     int error = SSL_get_error(tls->ssl, n);
-    if (error == SSL_ERROR_ZERO_RETURN)
-        leat_stream_close(conn->stream); /* the peer said goodbye */
-    else if (error != SSL_ERROR_WANT_READ)
+    if (error == SSL_ERROR_ZERO_RETURN) { /* the peer said goodbye: what stands behind it is never read */
+        tls->shut = true;
+        leat_stream_close(conn->stream);
+    } else if (error != SSL_ERROR_WANT_READ)
         fail_ssl(conn);
     return false;
 }

@@ -2,9 +2,11 @@
 /* TLS over loopback, with certificates made here. */
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "agent/base/counter.h"
@@ -195,6 +197,91 @@ LEAT_TEST(tls_carries_a_megabyte_both_ways)
     leat_conn_close(bed.client.conn);
     wait_for(&bed, &bed.client.closed, &bed.server.closed);
     EXPECT_EQ(bed.server.why, LEAT_OK);
+    bed_close(&bed);
+}
+
+/* ---- a client that says what it likes ---- */
+
+struct raw_client {
+    int fd;
+    SSL_CTX *context;
+    SSL *ssl;
+    BIO *in, *out;
+};
+
+static void raw_carry(struct raw_client *raw, struct bed *bed)
+{
+    char bytes[16384];
+    for (int n; (n = BIO_read(raw->out, bytes, sizeof bytes)) > 0;)
+        EXPECT_EQ(write(raw->fd, bytes, (size_t)n), n);
+    for (int i = 0; i < 5; i++)
+        (void)leat_loop_run_once(bed->loop, false);
+    for (ssize_t n; (n = read(raw->fd, bytes, sizeof bytes)) > 0;)
+        EXPECT_EQ(BIO_write(raw->in, bytes, (int)n), n);
+}
+
+static void raw_open(struct raw_client *raw, struct bed *bed)
+{
+    int fds[2];
+    EXPECT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
+    raw->fd = fds[0];
+    raw->context = SSL_CTX_new(TLS_client_method());
+    raw->ssl = SSL_new(raw->context);
+    raw->in = BIO_new(BIO_s_mem());
+    raw->out = BIO_new(BIO_s_mem());
+    SSL_set_bio(raw->ssl, raw->in, raw->out);
+    SSL_set_connect_state(raw->ssl);
+    EXPECT_OK(leat_conn_adopt(bed->loop, fds[1], bed->server_tls, &events, &bed->server, &bed->server.conn, NULL));
+    for (int i = 0; i < 100 && !bed->server.opened; i++) {
+        (void)SSL_do_handshake(raw->ssl);
+        raw_carry(raw, bed);
+    }
+    EXPECT(bed->server.opened);
+}
+
+static void raw_close(struct raw_client *raw)
+{
+    SSL_free(raw->ssl);
+    SSL_CTX_free(raw->context);
+    (void)close(raw->fd);
+}
+
+/* What is left of the shard's read page is little more than a record. */
+static struct leat_mem *fill_page(void)
+{
+    struct leat_room room;
+    EXPECT_OK(leat_pool_read_room(leat_pool_here(), 100000, &room));
+    return leat_pool_read_take(leat_pool_here(), &room, room.len - 17000);
+}
+
+/* Scenario:   in one breath a client sends two records, its goodbye, and bytes after it; the server pauses in between.
+ * Guarantees: the goodbye ends the connection; what stands behind it is not looked at, and nothing turns in circles. */
+LEAT_TEST(tls_ends_at_the_goodbye)
+{
+    static char text[32768];
+    struct raw_client raw;
+    struct bed bed;
+    bed_open(&bed);
+    struct leat_tls_conf server = {.cert_file = bed.own.cert_file, .key_file = bed.own.key_file};
+    EXPECT_OK(leat_tls_open(LEAT_TLS_SERVER, &server, NULL, &bed.server_tls, NULL));
+    raw_open(&raw, &bed);
+    bed.server.hold = true;
+    struct leat_mem *page = fill_page();
+    (void)alarm(20);
+    EXPECT_EQ(SSL_write(raw.ssl, text, sizeof text), sizeof text);
+    (void)SSL_shutdown(raw.ssl);
+    EXPECT_EQ(BIO_write(raw.out, text, 100), 100);
+    raw_carry(&raw, &bed);
+    EXPECT_EQ(bed.server.bytes, 16384);
+    bed.server.hold = false;
+    leat_conn_resume(bed.server.conn);
+    raw_carry(&raw, &bed);
+    (void)alarm(0);
+    EXPECT_EQ(bed.server.bytes, sizeof text);
+    EXPECT(bed.server.closed);
+    EXPECT_EQ(bed.server.why, LEAT_OK);
+    leat_mem_unref(page);
+    raw_close(&raw);
     bed_close(&bed);
 }
 
