@@ -40,6 +40,12 @@ void leat_host_done(struct leat_host *host)
     tell_all(host);
 }
 
+void leat_host_refused(struct leat_host *host, const struct leat_batch *batch)
+{
+    leat_ledger__add(&host->ledger[batch->signal].refused, batch->item_count);
+    leat_ledger__add(&host->came[batch->transport][batch->signal].refused, batch->item_count);
+}
+
 leat_rc leat_emit(struct leat_host *host, struct leat_batch *batch)
 {
     struct leat_ledger *ledger = &host->ledger[batch->signal];
@@ -49,8 +55,8 @@ leat_rc leat_emit(struct leat_host *host, struct leat_batch *batch)
         return LEAT_EUNSUPPORTED;
     leat_rc rc = short_of_memory() ? LEAT_AGAIN : leat_stage_reserve(out, batch);
     if (rc != LEAT_OK) {
-        leat_ledger__add(&ledger->refused, batch->item_count);
-        leat_ledger__add(&came->refused, batch->item_count);
+        if (rc != LEAT_AGAIN || !host->waits_room[batch->signal]) /* else it waits, and is not refused */
+            leat_host_refused(host, batch);
         if (rc == LEAT_AGAIN)
             leat_gate_wait(host->gate, &host->waiter);
         return rc;

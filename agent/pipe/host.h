@@ -63,6 +63,9 @@ static inline void leat_host_count(struct leat_host *host, uint32_t row, uint64_
 /* The one door out of a receiver. LEAT_OK: taken. LEAT_AGAIN: no room (memory or a queue): the batch is still the
  * caller's; `resume` of the receiver will be called. LEAT_EUNSUPPORTED: no pipeline takes this signal. */
 leat_rc leat_emit(struct leat_host *host, struct leat_batch *batch) LEAT_MUST_CHECK;
+/* Enters in the books that the receiver gave up on this batch. leat_emit does so itself whenever it does not take one, but
+ * for LEAT_AGAIN where waits_room is set: what waits is refused only when its receiver says so, here. */
+void leat_host_refused(struct leat_host *host, const struct leat_batch *batch);
 
 /* ---- for processors ---- */
 /* What was kept goes on. LEAT_AGAIN: still the processor's; its `flush` will be called when there may be room. */

@@ -95,5 +95,5 @@ static const char *const otlp_transports[] = {[OTLP_GRPC] = "grpc", [OTLP_HTTP] 
 LEAT_RECEIVER(otlp, .summary = "takes OTLP over gRPC and HTTP (protobuf and JSON)", .signals = LEAT_ALL_SIGNALS,
               .forms = LEAT_FORM_OTLP, .conf_size = sizeof(struct otlp_conf), .state_size = sizeof(struct otlp_state),
               .shared_size = sizeof(struct otlp_shared), .fields = otlp_fields, .defaults = otlp_defaults,
-              .counters = otlp_counters, .transports = otlp_transports, .check = otlp_check, .start = otlp_start, .pause = otlp_pause,
-              .resume = otlp_resume, .stop = otlp_stop, .close = otlp_close);
+              .counters = otlp_counters, .transports = otlp_transports, .check = otlp_check, .start = otlp_start,
+              .pause = otlp_pause, .resume = otlp_resume, .stop = otlp_stop, .close = otlp_close);

@@ -63,8 +63,10 @@ static void on_deadline(struct leat_timer *timer)
     struct otlp_waiting *waiting = timer->ctx;
     leat_host_count(waiting->otlp->host, OTLP_DEADLINE, 1);
     answer(waiting, LEAT_ETIMEOUT, "the deadline has passed");
-    if (waiting->batch) /* nothing of it was taken; otherwise its ack ends it */
-        end(waiting);
+    if (!waiting->batch)
+        return; /* its ack ends it */
+    leat_host_refused(waiting->otlp->host, waiting->batch);
+    end(waiting);
 }
 
 static struct otlp_waiting *waiting_new(struct otlp_state *otlp, const struct otlp_request *request)
@@ -174,6 +176,8 @@ static struct otlp_waiting *refuse(struct otlp_state *otlp, struct otlp_request 
     struct otlp_result result = otlp_result_of(rc, rc == LEAT_AGAIN    ? "no room at the moment"
                                                    : rc == LEAT_ENOMEM ? "out of memory"
                                                                        : "the pipeline does not take this");
+    if (rc == LEAT_ENOMEM || (rc == LEAT_AGAIN && otlp->host->waits_room[batch->signal]))
+        leat_host_refused(otlp->host, batch);
     leat_batch_free(batch);
     otlp_answer(otlp, request, &result);
     return NULL;
@@ -251,6 +255,7 @@ void otlp_refuse_waiting(struct otlp_state *otlp)
         while (!leat_list_empty(room)) {
             struct otlp_waiting *waiting = LEAT_CONTAINER(room->next, struct otlp_waiting, link);
             leat_host_count(otlp->host, OTLP_NO_ROOM, 1);
+            leat_host_refused(otlp->host, waiting->batch);
             answer(waiting, LEAT_AGAIN, "shutting down");
             end(waiting);
         }

@@ -508,6 +508,7 @@ def test_clients_wait_for_room_and_may_leave(door, shards):
     assert results == [200] * 10
     until(lambda: len(d.sink.log_bodies()) == 11)
     assert sorted(d.sink.log_bodies()) == sorted(['first'] + ['n%d' % i for i in range(10)])
+    assert d.agent.total('otelcol_receiver_refused_log_records') <= 1, 'only the late one; who waits is not refused'
     d.agent.check_ledger()
     assert d.agent.stop() == 0
 

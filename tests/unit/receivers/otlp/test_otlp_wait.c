@@ -59,6 +59,7 @@ LEAT_TEST(requests_wait_for_room_and_are_then_taken)
     leat_chain_done(&call.message);
     EXPECT_EQ(rig->taken, 4);
     EXPECT_EQ(rig->state.waiting_bytes, 0);
+    EXPECT_EQ(rig->host.ledger[LEAT_LOGS].refused, 0); /* who waits is not refused, however often it asks */
     rig_free(rig);
 }
 
@@ -100,6 +101,7 @@ LEAT_TEST(what_waits_is_bounded)
     rig_spin(rig, 50);
     EXPECT_EQ(rig_post(rig, &second, "/v1/logs", PROTO, NULL, ONE_LOG), 503);
     EXPECT_EQ(rig->counts[OTLP_NO_ROOM], 1);
+    EXPECT_EQ(rig->host.ledger[LEAT_LOGS].refused, 1);
     open_up(rig);
     EXPECT(rig_wait(rig, &first.done));
     EXPECT_EQ(first.status, 200);
@@ -281,6 +283,7 @@ LEAT_TEST(a_deadline_that_passes_is_told)
         EXPECT(rig_wait(rig, &call.done));
         EXPECT_EQ(call.code, LEAT_GRPC_DEADLINE_EXCEEDED);
         EXPECT_EQ(rig->counts[OTLP_DEADLINE], 1);
+        EXPECT_EQ(rig->host.ledger[LEAT_LOGS].refused, !final);
         EXPECT_EQ(rig->state.waiting_bytes, 0);
         if (final)
             rig_end(rig, 1, 0, 0);
