@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* First byte: the signal; second: how the rest is cut. Any bytes are edited or refused; what the door lets in is edited,
- * and the result is let in again with as many items. */
+/* First byte: the signal; second: how the rest is cut. Any bytes are edited or refused; what the door lets in is
+ * edited, and the result is let in again with as many items. */
 #include "agent/base/check.h"
 #include "proto/otlp/otlp_validate.h"
 #include "proto/otlp_edit/otlp_edit.h"
