@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """TLS and mTLS with the real Collector on both sides, over gRPC and HTTP: what arrives equals what was sent, and who has no certificate gets nowhere."""
 import os
+import socket
+import socketserver
 import ssl
 import subprocess
+import threading
 import urllib.request
 
 import pytest
@@ -44,7 +47,7 @@ def pki(tmp_path_factory):
     for ca in ('ca', 'other'):
         openssl(folder, 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=' + ca,
                 '-keyout', ca + '.key', '-out', ca + '.pem')
-    (folder / 'names').write_text('subjectAltName=IP:127.0.0.1,DNS:localhost\n')
+    (folder / 'names').write_text('subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:collector.test\n')
     for name, ca in (('server', 'ca'), ('client', 'ca'), ('stranger', 'other')):
         openssl(folder, 'req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=' + name, '-keyout', name + '.key', '-out', name + '.csr')
         openssl(folder, 'x509', '-req', '-days', '2', '-in', name + '.csr', '-CA', ca + '.pem', '-CAkey', ca + '.key', '-CAcreateserial',
@@ -121,3 +124,51 @@ def test_leat_sends_nothing_to_whom_it_does_not_trust(agent, server, pki, kind):
     assert not os.path.exists(os.path.join(last['DIR'], 'logs.json')) or not os.path.getsize(os.path.join(last['DIR'], 'logs.json'))
     one.check_ledger()
     assert one.stop() == 4
+
+
+class Tunnel(socketserver.ThreadingTCPServer):
+    """A proxy that knows CONNECT and takes every name for this machine."""
+    allow_reuse_address = daemon_threads = True
+
+    def __init__(self):
+        self.asked = []
+        super().__init__(('127.0.0.1', 0), self.Handler)
+        threading.Thread(target=self.serve_forever, kwargs={'poll_interval': 0.05}, daemon=True).start()
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self):
+            method, target, _ = self.rfile.readline().decode().split()
+            while self.rfile.readline().strip():
+                pass
+            self.server.asked.append((method, target))
+            with socket.create_connection(('127.0.0.1', int(target.rsplit(':', 1)[1]))) as far:
+                self.wfile.write(b'HTTP/1.1 200 OK\r\n\r\n')
+                threading.Thread(target=relay, args=(far, self.connection), daemon=True).start()
+                relay(self.connection, far)
+
+
+def relay(one, other):
+    try:
+        while data := one.recv(65536):
+            other.sendall(data)
+        other.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+@pytest.mark.parametrize('kind', ['otlp_grpc', 'otlp_http'])
+def test_https_proxy_leads_to_the_collector(agent, server, pki, kind):
+    """HTTPS_PROXY is asked for a name that only it knows; TLS runs from end to end, with the certificate of that name."""
+    last, straight = server('otelcol', LAST % {'server': pki / 'server', 'ca': pki / 'ca'}, folder='last'), server('otelcol', folder='straight')
+    (receivers, port, _), tunnel = otlp_in(), Tunnel()
+    address = {'otlp_grpc': 'collector.test:' + last['GRPC'].rsplit(':', 1)[1], 'otlp_http': 'https://collector.test:' + last['HTTP'].rsplit(':', 1)[1]}[kind]
+    one = agent(pipeline(receivers, {kind: {'endpoint': address, 'tls': client(pki)}}, SIGNALS),
+                env={'HTTPS_PROXY': 'http://127.0.0.1:%d' % tunnel.server_address[1], 'NO_PROXY': ''})
+    for signal in SIGNALS:
+        assert send(straight['HTTP'], signal) == send('http://127.0.0.1:%d' % port, signal) == 200
+    compare(straight['DIR'], last['DIR'], {signal: rich_count(signal) for signal in SIGNALS})
+    assert set(tunnel.asked) == {('CONNECT', address.replace('https://', ''))}
+    one.check_ledger()
+    assert one.stop() == 0
+    tunnel.shutdown()
+    tunnel.server_close()
