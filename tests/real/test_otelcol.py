@@ -174,11 +174,13 @@ def test_leat_sends_in_every_coding(agent, server, kind, more):
     assert ' took all, with a word' not in one.log(), 'the answers were read'
 
 
-def test_leat_batches_and_the_collector_reads_them(agent, server):
+@pytest.mark.parametrize('shards', [1, 3])
+def test_leat_batches_and_the_collector_reads_them(agent, server, shards):
     """The batch processor concatenates requests; a real decoder reads the result as the same records."""
     last = server('otelcol', folder='last')
     receivers, port, _ = otlp_in()
-    one = agent(pipeline(receivers, {'otlp_http': {'endpoint': last['HTTP'], 'compression': 'zstd'}}, processors={'batch': {'timeout': '300ms'}}))
+    one = agent(pipeline(receivers, {'otlp_http': {'endpoint': last['HTTP'], 'compression': 'zstd'}}, processors={'batch': {'timeout': '300ms'}},
+                         leat={'shards': shards}))
     signals = ('logs', 'metrics', 'traces') # profiles are never merged: their dictionary belongs to one request
     for i in range(50):
         for signal in signals:
