@@ -3,6 +3,7 @@
 
 #include "agent/app/cli/cli.h"
 #include "agent/base/alloc.h"
+#include "agent/net/tls.h"
 
 static int dispatch(const struct leat_cli *cli)
 {
@@ -20,6 +21,7 @@ static int dispatch(const struct leat_cli *cli)
 int main(int argc, char **argv)
 {
     struct leat_cli cli;
+    (void)leat_tls_own_memory();
     int code = leat_cli_parse(argc, argv, &cli);
     if (code == LEAT_EXIT_OK)
         code = dispatch(&cli);

@@ -2,6 +2,7 @@
 #include "agent/loop/loop.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <uv.h>
 
 #include "agent/base/alloc.h"
@@ -324,4 +325,11 @@ void leat_loop_stop(struct leat_loop *loop)
     __atomic_store_n(&loop->stopping, 1, __ATOMIC_RELEASE);
     if (!loop->simulated)
         (void)uv_async_send(&loop->wake);
+}
+
+const char *leat_loop_library(void)
+{
+    static char text[32];
+    (void)snprintf(text, sizeof text, "libuv %s", uv_version_string());
+    return text;
 }

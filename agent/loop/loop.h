@@ -55,3 +55,5 @@ struct leat_message {
     struct leat_message *next;                    /* the queue's */
 };
 void leat_handoff_post(struct leat_loop *to, struct leat_message *message);
+
+const char *leat_loop_library(void); /* "libuv 1.44.2" */

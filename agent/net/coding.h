@@ -17,3 +17,4 @@ leat_rc leat_decode(enum leat_coding coding, const struct leat_chain *in, uint64
 leat_rc leat_encode(enum leat_coding coding, int level, const struct leat_chain *in, struct leat_chain *ret_out,
                     struct leat_err *reterr) LEAT_MUST_CHECK;
 void leat_coding_trim(void); /* frees this thread's contexts */
+const char *leat_coding_library(void); /* "zstd 1.5.4" */

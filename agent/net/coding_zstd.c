@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define ZSTD_STATIC_LINKING_ONLY /* contexts from our own allocator */
+#include <stdio.h>
 #include <zstd.h>
 #include <zstd_errors.h>
 
@@ -121,4 +122,11 @@ leat_rc leat_coding__zstd(int level, const struct leat_chain *in, struct leat_si
             return rc;
     }
     return zstd_slice(in->count ? in->vec[in->count - 1] : (struct leat_slice){0}, true, sink);
+}
+
+const char *leat_coding_library(void)
+{
+    static char text[32];
+    (void)snprintf(text, sizeof text, "zstd %s", ZSTD_versionString());
+    return text;
 }

@@ -35,3 +35,9 @@ struct leat_tls *leat_tls_ref(struct leat_tls *tls);
 struct leat_tls *leat_tls_unref(struct leat_tls *tls); /* always NULL */
 /* Re-reads changed files when reload_interval has passed; called by each new connection, costs a clock read. */
 void leat_tls_refresh(struct leat_tls *tls, uint64_t mono_ns);
+
+/* OpenSSL's allocations go through agent/base/alloc.h from here on; before its first use, at the start of main. False: it
+ * is too late. */
+bool leat_tls_own_memory(void);
+uint64_t leat_tls_memory_bytes(void); /* held by OpenSSL now; any thread */
+const char *leat_tls_library(void);   /* "OpenSSL 3.0.15 3 Sep 2024" */

@@ -30,6 +30,7 @@ def test_sigterm_drains(agent, peer):
         assert post(port, '/v1/logs', logs('n%d' % i))[0] == 200
     assert one.stop() == 0
     assert sorted(sink.log_bodies()) == sorted('n%d' % i for i in range(10))
+    assert re.search(r'nghttp2 1\.\d+\.\d+, OpenSSL 3\S* .*, libuv \S+, zstd \S+', one.log())
 
 
 def test_loss_at_the_end_is_exit_code_4(agent, peer):

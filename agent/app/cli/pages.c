@@ -5,6 +5,7 @@
 
 #include "agent/app/cli/run_inner.h"
 #include "agent/base/alloc.h"
+#include "agent/net/tls.h"
 #include "agent/self/self.h"
 #include "agent/self/self_style.h"
 
@@ -21,6 +22,10 @@ static void render(void *ctx, struct leat_strbuf *out)
     struct leat_strbuf bare = {0};
     leat_graph_metrics(run->graph, &bare);
     leat_self_metrics(leat_loop_now_ns(run->loop) - run->began_ns, &bare);
+    leat_strbuf_printf(&bare,
+                       "# HELP leat_tls_memory_bytes bytes of heap that OpenSSL holds\n"
+                       "# TYPE leat_tls_memory_bytes gauge\nleat_tls_memory_bytes %llu\n",
+                       (unsigned long long)leat_tls_memory_bytes());
     leat_self_target_info(&page->style, out);
     leat_self_restyle(&page->style, &bare, out);
     out->failed |= bare.failed;

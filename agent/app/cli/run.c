@@ -151,7 +151,7 @@ static int start(struct leat_run *run)
     leat_run__name_instance(run);
     leat_run__log_settings(run);
     signals_mask(SIG_BLOCK);
-    if (leat_run__begin(run, &err) == LEAT_OK) {
+    if (leat_run__libraries(&err) == LEAT_OK && leat_run__begin(run, &err) == LEAT_OK) {
         run->began_ns = leat_loop_now_ns(run->loop);
         leat_log(LEAT_LOG_INFO, "leat", "running, version " LEAT_VERSION);
         return LEAT_EXIT_OK;

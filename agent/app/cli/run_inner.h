@@ -37,6 +37,9 @@ void leat_run__drain(struct leat_run *run);               /* then the loop stops
 uint64_t leat_run__tell_loss(const struct leat_run *run); /* items that the drain dropped */
 void leat_run__log_settings(struct leat_run *run);
 
+/* libraries.c: logs their versions; refuses what is too old */
+leat_rc leat_run__libraries(struct leat_err *reterr) LEAT_MUST_CHECK;
+
 /* pages.c */
 leat_rc leat_run__pages_open(struct leat_run *run, struct leat_err *reterr) LEAT_MUST_CHECK;
 void leat_run__pages_close(struct leat_run *run);
