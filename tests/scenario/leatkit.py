@@ -118,7 +118,7 @@ class Agent:
         if self.process and self.process.poll() is None:
             self.kill()
         log = self.log() if os.path.exists(self.log_file) else ''
-        for sign in ('AddressSanitizer', 'LeakSanitizer', 'runtime error:', 'leat_check'):
+        for sign in ('AddressSanitizer', 'LeakSanitizer', 'runtime error:', 'leat_check', 'the ledger does not balance'):
             assert sign not in log, log[log.index(sign) - 200:][:4000]
 
 
