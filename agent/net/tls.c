@@ -11,6 +11,8 @@
 #include "agent/net/tls_context.h"
 #include "agent/net/tls_inner.h"
 
+#define CA_LOOK_NS 10000000000ull /* client_ca_file_reload without reload_interval */
+
 enum { FILES = 4 };
 
 struct leat_tls {
@@ -83,10 +85,19 @@ static leat_rc keep_conf(struct leat_tls *tls, const struct leat_tls_conf *conf,
 
 /* ---- reloading ---- */
 
+static uint64_t look_every_ns(const struct leat_tls *tls) /* 0: never */
+{
+    if (tls->conf.reload_interval_ns > 0)
+        return (uint64_t)tls->conf.reload_interval_ns;
+    return tls->conf.client_ca_file_reload && tls->conf.client_ca_file ? CA_LOOK_NS : 0;
+}
+
 static void stamp(const struct leat_tls *tls, struct timespec ret_stamps[FILES])
 {
-    const char *files[FILES] = {tls->conf.ca_file, tls->conf.cert_file, tls->conf.key_file,
-                                tls->conf.client_ca_file_reload ? tls->conf.client_ca_file : NULL};
+    const struct leat_tls_conf *conf = &tls->conf;
+    bool all = conf->reload_interval_ns > 0;
+    const char *files[FILES] = {all ? conf->ca_file : NULL, all ? conf->cert_file : NULL, all ? conf->key_file : NULL,
+                                conf->client_ca_file_reload ? conf->client_ca_file : NULL};
     for (int i = 0; i < FILES; i++) {
         struct stat st;
         ret_stamps[i] = files[i] && stat(files[i], &st) == 0 ? st.st_mtim : (struct timespec){0};
@@ -114,13 +125,14 @@ static void reload(struct leat_tls *tls) /* locked */
 
 void leat_tls_refresh(struct leat_tls *tls, uint64_t mono_ns)
 {
-    if (tls->conf.reload_interval_ns <= 0)
+    uint64_t every_ns = look_every_ns(tls);
+    if (every_ns == 0)
         return;
     (void)pthread_mutex_lock(&tls->lock);
     if (tls->next_look_ns == 0)
-        tls->next_look_ns = mono_ns + (uint64_t)tls->conf.reload_interval_ns;
+        tls->next_look_ns = mono_ns + every_ns;
     if (mono_ns >= tls->next_look_ns) {
-        tls->next_look_ns = mono_ns + (uint64_t)tls->conf.reload_interval_ns;
+        tls->next_look_ns = mono_ns + every_ns;
         reload(tls);
     }
     (void)pthread_mutex_unlock(&tls->lock);
@@ -184,10 +196,6 @@ SSL_CTX *leat_tls__context(struct leat_tls *tls)
     return context;
 }
 
-enum leat_tls_side leat_tls__side(const struct leat_tls *tls)
-{
-    return tls->side;
-}
 const char *leat_tls__name_override(const struct leat_tls *tls)
 {
     return tls->conf.server_name_override;

@@ -42,6 +42,6 @@ const struct leat_field leat_tls_server_fields[] = {
     {"client_ca_file", LEAT_STRING, LEAT_AT(CONF, client_ca_file), NULL,
      "clients must show a certificate that these vouch for", 0, 0, 0, NULL, NULL, 0, 0},
     {"client_ca_file_reload", LEAT_BOOL, LEAT_AT(CONF, client_ca_file_reload), "false",
-     "read client_ca_file again when it changes", 0, 0, 0, NULL, NULL, 0, 0},
+     "read client_ca_file again when it changes (looked at each reload_interval, or 10s)", 0, 0, 0, NULL, NULL, 0, 0},
     COMMON_FIELDS,
     {0}};

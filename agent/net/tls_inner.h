@@ -7,7 +7,6 @@
 
 /* The context new handshakes use: a reference of its own (SSL_CTX_free). */
 SSL_CTX *leat_tls__context(struct leat_tls *tls);
-enum leat_tls_side leat_tls__side(const struct leat_tls *tls);
 const char *leat_tls__name_override(const struct leat_tls *tls); /* NULL: none */
 bool leat_tls__verifies(const struct leat_tls *tls);
 /* OpenSSL's reason for what just failed on this thread; empties its queue. */

@@ -390,3 +390,26 @@ LEAT_TEST(tls_reloads_changed_pairs)
     drop_identity(&a);
     drop_identity(&b);
 }
+
+/* Scenario:   client_ca_file_reload without reload_interval; the file is replaced by another CA.
+ * Guarantees: it is read again all the same, ten seconds later at most. */
+LEAT_TEST(tls_reloads_a_changed_client_ca)
+{
+    struct identity ca = make_identity("ca", NULL), a = make_identity("a", &ca), other = make_identity("b", NULL);
+    struct leat_tls_conf conf = {.cert_file = a.cert_file, .key_file = a.key_file, .client_ca_file = ca.cert_file,
+                                 .client_ca_file_reload = true};
+    struct leat_tls *tls;
+    EXPECT_OK(leat_tls_open(LEAT_TLS_SERVER, &conf, NULL, &tls, NULL));
+    uint64_t good = leat_counters[LEAT_COUNT_TLS_RELOADS];
+    leat_tls_refresh(tls, 1);
+    (void)usleep(20000);
+    copy_file(other.cert_file, ca.cert_file);
+    leat_tls_refresh(tls, 9 * SECOND);
+    EXPECT_EQ(leat_counters[LEAT_COUNT_TLS_RELOADS], good);
+    leat_tls_refresh(tls, 11 * SECOND);
+    EXPECT_EQ(leat_counters[LEAT_COUNT_TLS_RELOADS], good + 1);
+    leat_tls_unref(tls);
+    drop_identity(&ca);
+    drop_identity(&a);
+    drop_identity(&other);
+}
