@@ -144,7 +144,7 @@ static struct leat_grpc_server_limits limits_of(const struct otlp_state *otlp)
 static const char *endpoint_of(struct otlp_state *otlp)
 {
     const struct leat_grpc_server_conf *conf = &otlp->conf->protocols.grpc;
-    if (!conf->transport || strcmp(conf->transport, "unix") != 0 || strncmp(conf->endpoint, "unix:", 5) == 0)
+    if (conf->transport != LEAT_GRPC_UNIX || strncmp(conf->endpoint, "unix:", 5) == 0)
         return conf->endpoint;
     (void)snprintf(otlp->grpc_endpoint, sizeof otlp->grpc_endpoint, "unix:%s", conf->endpoint);
     return otlp->grpc_endpoint;

@@ -21,8 +21,10 @@ struct leat_grpc_status {
 };
 
 /* Keys of the Collector's gRPC server block (configgrpc). */
+enum leat_grpc_transport { LEAT_GRPC_TCP, LEAT_GRPC_UNIX };
 struct leat_grpc_server_conf {
-    const char *endpoint, *transport;
+    const char *endpoint;
+    int transport; /* enum leat_grpc_transport */
     struct leat_tls_conf tls;
     struct {
         struct { int64_t max_connection_idle_ns, max_connection_age_ns, max_connection_age_grace_ns, time_ns, timeout_ns; } server_parameters;
@@ -30,7 +32,6 @@ struct leat_grpc_server_conf {
     } keepalive;
     int64_t max_recv_msg_size_mib; /* 0: 4 MiB */
     int64_t max_concurrent_streams; /* 0: our default of 128 a connection */
-    int64_t read_buffer_size, write_buffer_size;
     bool include_metadata;
     struct { const char *authenticator; } auth;
     int64_t max_connections; /* ours */
@@ -45,9 +46,7 @@ struct leat_grpc_client_conf {
     struct leat_map headers;
     struct { int64_t time_ns, timeout_ns; bool permit_without_stream; } keepalive;
     const char *balancer_name; /* round_robin (default), pick_first */
-    bool wait_for_ready;
     const char *authority, *user_agent;
-    int64_t read_buffer_size, write_buffer_size;
     struct { const char *authenticator; } auth;
 };
 extern const struct leat_field leat_grpc_client_fields[];

@@ -54,11 +54,12 @@ static const struct leat_field server_keepalive_fields[] = {
             "how often clients may ping"),
     {0}};
 
-static const char *const transports[] = {"tcp", "unix", NULL};
+static const char *const transports[] = {"tcp", "unix", NULL}; /* as enum leat_grpc_transport */
 
 const struct leat_field leat_grpc_server_fields[] = {
     ROW("endpoint", LEAT_STRING, LEAT_AT(SERVER, endpoint), NULL, "host:port, [v6]:port or unix:/path to listen on"),
-    {"transport", LEAT_STRING, LEAT_AT(SERVER, transport), "tcp", "tcp or unix", 0, 0, 0, transports, NULL, 0, 0},
+    {"transport", LEAT_ENUM, LEAT_AT(SERVER, transport), "tcp", "unix: endpoint is the path of a socket", 0, 0, 0,
+     transports, NULL, 0, 0},
     SECTION("tls", LEAT_AT(SERVER, tls), LEAT_PRESENT(SERVER, tls.present), leat_tls_server_fields,
             "speak TLS (unset: plain)"),
     SECTION("keepalive", LEAT_AT(SERVER, keepalive), 0, server_keepalive_fields, "pings and the age of connections"),
@@ -66,16 +67,14 @@ const struct leat_field leat_grpc_server_fields[] = {
            "largest message, as received and after decompression; 0: 4 MiB", 4095),
     ROW_TO("max_concurrent_streams", LEAT_INT, LEAT_AT(SERVER, max_concurrent_streams), "0",
            "calls at once on a connection; 0: 128", 2147483647.0),
-    ROW_TO("read_buffer_size", LEAT_SIZE, LEAT_AT(SERVER, read_buffer_size), "524288",
-           "accepted; reads land in shared pages of 128 KiB", ANY),
-    ROW_TO("write_buffer_size", LEAT_SIZE, LEAT_AT(SERVER, write_buffer_size), NULL,
-           "accepted; answers are gathered and written once a turn", ANY),
+    ROW("read_buffer_size", LEAT_IGNORED, 0, NULL, "reads land in shared pages of 128 KiB"),
+    ROW("write_buffer_size", LEAT_IGNORED, 0, NULL, "answers are gathered and written once a turn"),
     ROW("include_metadata", LEAT_BOOL, LEAT_AT(SERVER, include_metadata), "false",
         "keep the client's metadata with what it sent"),
     SECTION("auth", LEAT_AT(SERVER, auth), 0, auth_fields, "who may call"),
     ROW("middlewares", LEAT_REFUSED, 0, NULL, "middleware extensions are not supported"),
-    ROW_TO("max_connections", LEAT_INT, LEAT_AT(SERVER, max_connections), "4096",
-           "connections at once, over all shards; more are closed at once", 4294967295.0),
+    {"max_connections", LEAT_INT, LEAT_AT(SERVER, max_connections), "4096",
+     "connections at once, over all shards; more are closed at once and counted", 0, 1, 1e6, NULL, NULL, 0, 0},
     {0}};
 
 static const struct leat_field client_keepalive_fields[] = {
@@ -103,14 +102,11 @@ const struct leat_field leat_grpc_client_fields[] = {
     SECTION("keepalive", LEAT_AT(CLIENT, keepalive), 0, client_keepalive_fields, "our pings"),
     ROW("balancer_name", LEAT_STRING, LEAT_AT(CLIENT, balancer_name), "round_robin",
         "round_robin (all addresses of the name in turn) or pick_first"),
-    ROW("wait_for_ready", LEAT_BOOL, LEAT_AT(CLIENT, wait_for_ready), "false",
-        "accepted: calls wait for a connection within their timeout either way"),
+    ROW("wait_for_ready", LEAT_IGNORED, 0, NULL, "calls wait for a connection within their timeout either way"),
     ROW("authority", LEAT_STRING, LEAT_AT(CLIENT, authority), NULL, "the :authority of calls; unset: the endpoint"),
     ROW("user_agent", LEAT_STRING, LEAT_AT(CLIENT, user_agent), NULL, "unset: leat and its version"),
-    ROW_TO("read_buffer_size", LEAT_SIZE, LEAT_AT(CLIENT, read_buffer_size), NULL,
-           "accepted; reads land in shared pages of 128 KiB", ANY),
-    ROW_TO("write_buffer_size", LEAT_SIZE, LEAT_AT(CLIENT, write_buffer_size), "524288",
-           "accepted; calls are gathered and written once a turn", ANY),
+    ROW("read_buffer_size", LEAT_IGNORED, 0, NULL, "reads land in shared pages of 128 KiB"),
+    ROW("write_buffer_size", LEAT_IGNORED, 0, NULL, "calls are gathered and written once a turn"),
     SECTION("auth", LEAT_AT(CLIENT, auth), 0, auth_fields, "signs calls"),
     ROW("middlewares", LEAT_REFUSED, 0, NULL, "middleware extensions are not supported"),
     {0}};
