@@ -57,7 +57,6 @@ struct leat_file_carrier_conf {
         bool localtime;
     } rotation;
     int compression; /* 0 none, 1 zstd */
-    int64_t flush_interval_ns;
 };
 extern const struct leat_field leat_file_carrier_fields[];
 leat_rc leat_carrier_file_open(struct leat_loop *loop, const char *id, const struct leat_file_carrier_conf *conf,

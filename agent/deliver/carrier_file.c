@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "agent/base/alloc.h"
-#include "agent/base/log.h"
 #include "agent/deliver/carrier.h"
 #include "agent/deliver/file_rotate.h"
 #include "agent/deliver/late.h"
@@ -19,7 +18,6 @@ struct file_carrier {
     struct leat_carrier base;
     struct leat_late late;
     struct leat_world *world;
-    const char *id;
     const struct leat_file_carrier_conf *conf;
     int fd; /* -1: not open */
     uint64_t inode, size;
@@ -193,6 +191,7 @@ static leat_rc file_check(const struct leat_file_carrier_conf *conf, struct leat
 leat_rc leat_carrier_file_open(struct leat_loop *loop, const char *id, const struct leat_file_carrier_conf *conf,
                                struct leat_carrier **ret_carrier, struct leat_err *reterr)
 {
+    (void)id;
     leat_rc rc = file_check(conf, reterr);
     if (rc != LEAT_OK)
         return rc;
@@ -201,7 +200,6 @@ leat_rc leat_carrier_file_open(struct leat_loop *loop, const char *id, const str
         return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "no memory for a file");
     file->base.ops = &file_ops;
     file->world = leat_loop_world(loop);
-    file->id = id;
     file->conf = conf;
     file->fd = -1;
     file->rest = (struct leat_chain){0};

@@ -71,7 +71,6 @@ const struct leat_field leat_file_carrier_fields[] = {
      .doc = "zstd: each message is compressed and stands behind its length (4 bytes, big-endian)"},
     {.key = "flush_interval",
      .type = LEAT_IGNORED,
-     .offset = F(flush_interval_ns),
      .doc = "bytes are written as they come: nothing waits for a flush"},
     {.key = "group_by", .type = LEAT_SECTION, .fields = group_fields, .doc = "not supported"},
     {.key = "encoding", .type = LEAT_REFUSED, .doc = "encoding extensions are not supported; use format"},

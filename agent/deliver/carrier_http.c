@@ -24,7 +24,6 @@ struct peer {
 struct http_carrier {
     struct leat_carrier base;
     struct leat_loop *loop;
-    const char *id;
     const struct leat_http_client_conf *conf;
     const struct leat_client_auth *auth;
     uint32_t connections_max;
@@ -232,6 +231,7 @@ leat_rc leat_carrier_http_open(struct leat_loop *loop, const char *id, const str
                                const struct leat_client_auth *auth, uint32_t connections_max,
                                struct leat_carrier **ret_carrier, struct leat_err *reterr)
 {
+    (void)id;
     leat_rc rc = leat_deliver__headers_check(&conf->headers, reterr);
     if (rc != LEAT_OK)
         return rc;
@@ -240,7 +240,6 @@ leat_rc leat_carrier_http_open(struct leat_loop *loop, const char *id, const str
         return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "no memory for an HTTP client");
     carrier->base.ops = &http_ops;
     carrier->loop = loop;
-    carrier->id = id;
     carrier->conf = conf;
     carrier->auth = auth;
     carrier->connections_max = connections_max ? connections_max : 1;

@@ -95,7 +95,7 @@ static bool is_leftover(const struct sockaddr_un *path)
     struct stat st;
     if (lstat(path->sun_path, &st) != 0 || !S_ISSOCK(st.st_mode))
         return false;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); /* a full backlog must not hold us up */
     if (fd < 0)
         return false;
     bool dead = connect(fd, (const struct sockaddr *)path, sizeof *path) != 0 && errno == ECONNREFUSED;
