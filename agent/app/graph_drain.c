@@ -22,7 +22,8 @@ static void report(struct leat_shard *shard)
 static bool processors_empty(struct leat_shard *shard)
 {
     bool empty = true;
-    for (uint32_t i = shard->processor_count; i-- > 0;) { /* made from the exporters up: the first in a pipeline goes first */
+    for (uint32_t i = shard->processor_count;
+         i-- > 0;) { /* made from the exporters up: the first in a pipeline goes first */
         struct leat_graph__processor *processor = &shard->processors[i];
         if (processor->type->flush && !processor->type->flush(processor->state))
             empty = false;

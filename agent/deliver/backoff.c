@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/deliver/backoff.h"
 
-#define WAIT_NS_MIN 1000000ull             /* intervals may be 0: even so no loop that burns a core */
-#define WAIT_NS_MAX 31536000000000000ull   /* a year: UINT64_MAX is the word for "no more" */
+#define WAIT_NS_MIN 1000000ull           /* intervals may be 0: even so no loop that burns a core */
+#define WAIT_NS_MAX 31536000000000000ull /* a year: UINT64_MAX is the word for "no more" */
 
-static double unit(struct leat_world *world) { return (double)(world->random(world) >> 11) * 0x1p-53; }
+static double unit(struct leat_world *world)
+{
+    return (double)(world->random(world) >> 11) * 0x1p-53;
+}
 
 static uint64_t jittered(uint64_t interval_ns, const struct leat_retry_conf *conf, struct leat_world *world)
 {

@@ -91,19 +91,32 @@ leat_rc leat_sender_open(const struct leat_sender_opts *opts, struct leat_sender
     return LEAT_OK;
 }
 
-struct leat_stage *leat_sender_node(struct leat_sender *sender) { return &sender->node; }
-struct leat_ledger *leat_sender_ledger(struct leat_sender *sender) { return &sender->ledger; }
+struct leat_stage *leat_sender_node(struct leat_sender *sender)
+{
+    return &sender->node;
+}
+struct leat_ledger *leat_sender_ledger(struct leat_sender *sender)
+{
+    return &sender->ledger;
+}
 
-static uint64_t load(const uint64_t *at) { return __atomic_load_n(at, __ATOMIC_RELAXED); }
+static uint64_t load(const uint64_t *at)
+{
+    return __atomic_load_n(at, __ATOMIC_RELAXED);
+}
 
 void leat_sender_stats(const struct leat_sender *sender, struct leat_sender_stats *ret_stats)
 {
     int64_t left = __atomic_load_n(&sender->totals->queue_left, __ATOMIC_RELAXED);
     *ret_stats = (struct leat_sender_stats){
         .queue_size = left < sender->totals->queue_size ? (uint64_t)(sender->totals->queue_size - left) : 0,
-        .queue_capacity = (uint64_t)sender->totals->queue_size, .in_flight = (uint32_t)load(&sender->in_flight), .requests_sent = load(&sender->requests_sent),
-        .requests_failed = load(&sender->requests_failed), .retries = load(&sender->retries),
-        .splits = load(&sender->splits), .held = __atomic_load_n(&sender->held, __ATOMIC_RELAXED)};
+        .queue_capacity = (uint64_t)sender->totals->queue_size,
+        .in_flight = (uint32_t)load(&sender->in_flight),
+        .requests_sent = load(&sender->requests_sent),
+        .requests_failed = load(&sender->requests_failed),
+        .retries = load(&sender->retries),
+        .splits = load(&sender->splits),
+        .held = __atomic_load_n(&sender->held, __ATOMIC_RELAXED)};
 }
 
 void leat_sender_drain(struct leat_sender *sender, void (*drained)(void *ctx), void *ctx)

@@ -9,7 +9,7 @@
 
 struct leat_sender_door {
     struct leat_stage node;
-    struct leat_loop *here;   /* the shard of the callers */
+    struct leat_loop *here; /* the shard of the callers */
     struct leat_sender *home;
     struct leat_sender__reserved reserved;
     struct courier *couriers; /* one per reservation, so that put needs no memory */
@@ -19,11 +19,11 @@ struct courier {
     struct leat_message message;
     struct leat_loop *origin;
     struct leat_sender *home;
-    struct leat_batch *batch;  /* the origin's */
+    struct leat_batch *batch; /* the origin's */
     int64_t units;
-    struct leat_ack stand_in;  /* the home shard's */
+    struct leat_ack stand_in; /* the home shard's */
     bool acked, released;
-    struct courier *next;      /* door->couriers */
+    struct courier *next; /* door->couriers */
 };
 
 static void come_home(struct leat_message *message)
@@ -140,7 +140,10 @@ static void door_put(struct leat_stage *node, struct leat_batch *batch)
 {
     struct leat_sender_door *door = LEAT_CONTAINER(node, struct leat_sender_door, node);
     struct courier *courier = pop(door);
-    *courier = (struct courier){.message = {.arrive = arrive}, .origin = door->here, .home = door->home, .batch = batch,
+    *courier = (struct courier){.message = {.arrive = arrive},
+                                .origin = door->here,
+                                .home = door->home,
+                                .batch = batch,
                                 .units = courier->units};
     leat_ack_init(&courier->stand_in, on_final);
     leat_handoff_post(door->home->loop, &courier->message);
@@ -164,7 +167,10 @@ leat_rc leat_sender_door_open(struct leat_sender *home, struct leat_loop *here, 
     return LEAT_OK;
 }
 
-struct leat_stage *leat_sender_door_node(struct leat_sender_door *door) { return &door->node; }
+struct leat_stage *leat_sender_door_node(struct leat_sender_door *door)
+{
+    return &door->node;
+}
 
 struct leat_sender_door *leat_sender_door_close(struct leat_sender_door *door)
 {

@@ -7,7 +7,10 @@
 
 #define SLOW_DOWN_NS 100000000ull /* the peer's load is not news more often than this */
 
-static struct leat_sender *sender_of(const struct leat_sender__shot *shot) { return shot->shipment->load->sender; }
+static struct leat_sender *sender_of(const struct leat_sender__shot *shot)
+{
+    return shot->shipment->load->sender;
+}
 
 /* ---- concurrency: additive growth, multiplicative retreat ---- */
 
@@ -112,7 +115,10 @@ static void halve(struct leat_sender__shot *shot)
     leat_sender__shot_end(shot);
 }
 
-static bool can_pick(const struct leat_sender__shot *shot) { return shot->shipment->batch.form->pick != NULL; }
+static bool can_pick(const struct leat_sender__shot *shot)
+{
+    return shot->shipment->batch.form->pick != NULL;
+}
 
 /* ---- one verdict each ---- */
 

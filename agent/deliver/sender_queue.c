@@ -66,8 +66,9 @@ static void give_credit(struct leat_sender *sender, int64_t units)
     leat_gate_open(sender->gate);
 }
 
-/* A source that is willing to wait (block_on_overflow) is slowed down before the queue is full, as long as the destination
- * moves: what waits here costs memory and gains nothing. A destination that stands still gets its whole queue. */
+/* A source that is willing to wait (block_on_overflow) is slowed down before the queue is full, as long as the
+ * destination moves: what waits here costs memory and gains nothing. A destination that stands still gets its whole
+ * queue. */
 static bool paced(const struct leat_sender *sender)
 {
     return sender->pace_bytes && sender->conf->queue.block_on_overflow && sender->queued_bytes > sender->pace_bytes &&
@@ -78,7 +79,8 @@ static leat_rc queue_reserve(struct leat_stage *node, const struct leat_batch *b
 {
     struct leat_sender *sender = LEAT_CONTAINER(node, struct leat_sender, node);
     int64_t units = leat_sender__units(sender, batch);
-    if (sender->abandoned && sender->reserved.depth < LEAT_SENDER__NESTED_MAX) { /* what still comes flows to its counted end */
+    if (sender->abandoned &&
+        sender->reserved.depth < LEAT_SENDER__NESTED_MAX) { /* what still comes flows to its counted end */
         __atomic_sub_fetch(&sender->totals->queue_left, units, __ATOMIC_RELAXED);
         note(&sender->reserved, units);
         return LEAT_OK;
@@ -150,7 +152,8 @@ static int batch_sizer(const struct leat_sender *sender)
 static bool enough(struct leat_sender *sender)
 {
     uint64_t there = batch_sizer(sender) == LEAT_SIZER_ITEMS ? sender->queued_items : sender->queued_bytes;
-    if (!batches(sender) || sender->flush_due || sender->draining || there >= (uint64_t)sender->conf->queue.batch.min_size)
+    if (!batches(sender) || sender->flush_due || sender->draining ||
+        there >= (uint64_t)sender->conf->queue.batch.min_size)
         return true;
     if (!leat_timer_runs(&sender->flush))
         leat_timer_start(sender->loop, &sender->flush, (uint64_t)sender->conf->queue.batch.flush_timeout_ns);
@@ -192,7 +195,8 @@ static uint32_t count_together(struct leat_sender *sender)
     return n;
 }
 
-/* The oldest batch is over max_size: its head leaves as a batch of its own. Not cut when that fails: then it goes whole. */
+/* The oldest batch is over max_size: its head leaves as a batch of its own. Not cut when that fails: then it goes
+ * whole. */
 static void cut_head(struct leat_sender *sender)
 {
     struct leat_batch *batch = head_of(sender);
@@ -204,8 +208,10 @@ static void cut_head(struct leat_sender *sender)
     struct leat_chain tail = {0};
     uint32_t items_max = sizer == LEAT_SIZER_ITEMS ? (uint32_t)max : 0;
     uint64_t bytes_max = sizer == LEAT_SIZER_BYTES ? (uint64_t)max : 0;
-    if (!first || batch->form->cut(batch->signal, &batch->payload, items_max, bytes_max, &first->payload,
-                                   &first->item_count, &tail, NULL) != LEAT_OK || tail.bytes == 0) {
+    if (!first ||
+        batch->form->cut(batch->signal, &batch->payload, items_max, bytes_max, &first->payload, &first->item_count,
+                         &tail, NULL) != LEAT_OK ||
+        tail.bytes == 0) {
         leat_chain_done(&tail);
         leat_batch_free(first);
         return;

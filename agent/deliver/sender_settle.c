@@ -23,7 +23,8 @@ static uint32_t part_end(const struct leat_sender__load *load, const struct leat
     return next < load->part_count ? load->parts[next].first : load->item_count;
 }
 
-static void settle_part(struct leat_sender__part *part, uint32_t count, enum leat_outcome outcome, enum leat_drop reason)
+static void settle_part(struct leat_sender__part *part, uint32_t count, enum leat_outcome outcome,
+                        enum leat_drop reason)
 {
     LEAT_CHECK(part->left >= count);
     part->left -= count;
@@ -93,8 +94,8 @@ uint32_t leat_sender__item_after(const struct leat_request *request, uint32_t it
     return item;
 }
 
-/* The first `delivered` items of the request were delivered, the rest dropped: a peer that says how many it refused does
- * not say which. */
+/* The first `delivered` items of the request were delivered, the rest dropped: a peer that says how many it refused
+ * does not say which. */
 void leat_sender__settle_request(struct leat_sender__shot *shot, uint32_t delivered, enum leat_drop rest)
 {
     const struct leat_request *request = shot->request;

@@ -23,7 +23,10 @@ void leat_sender__complain(struct leat_sender *sender, enum leat_level level, co
 
 /* ---- shipments ---- */
 
-static void on_encode_again(struct leat_timer *timer) { leat_sender__shipment_start(timer->ctx); }
+static void on_encode_again(struct leat_timer *timer)
+{
+    leat_sender__shipment_start(timer->ctx);
+}
 
 struct leat_sender__shipment *leat_sender__shipment_new(struct leat_sender__load *load)
 {
@@ -117,8 +120,10 @@ static leat_rc shots_new(struct leat_sender__shipment *shipment)
         shot->shipment = shipment;
         shot->request = &shipment->requests.at[i];
         shot->timer = (struct leat_timer){.fire = on_backoff, .ctx = shot};
-        shot->parcel = (struct leat_parcel){.request = shot->request, .meta = shipment->load->meta,
-                                            .signal = sender->signal, .done = on_done,
+        shot->parcel = (struct leat_parcel){.request = shot->request,
+                                            .meta = shipment->load->meta,
+                                            .signal = sender->signal,
+                                            .done = on_done,
                                             .timeout_ns = (uint64_t)sender->conf->timeout_ns};
         shot->backoff = shipment->backoff;
     }

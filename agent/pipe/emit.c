@@ -2,9 +2,13 @@
 #include "agent/pipe/host.h"
 
 /* Above the soft limit nothing new is let in; what is inside can drain. */
-static bool short_of_memory(void) { return leat_budget_above_soft(leat_pool_budget(leat_pool_here())); }
+static bool short_of_memory(void)
+{
+    return leat_budget_above_soft(leat_pool_budget(leat_pool_here()));
+}
 
-/* ---- an end that is reached inside leat_emit (a branch cut loose, an edit that left nothing) waits for its end ---- */
+/* ---- an end that is reached inside leat_emit (a branch cut loose, an edit that left nothing) waits for its end ----
+ */
 
 static void tell_all(struct leat_host *host)
 {

@@ -27,7 +27,8 @@ static bool skips(struct leat_branch *branch)
 static void seen_full(struct leat_fanout *fanout, struct leat_branch *branch)
 {
     uint64_t now = leat_loop_now_ns(fanout->loop);
-    if (branch->full_since_ns == 0 || now - branch->full_seen_ns > fanout->wait_ns) /* nobody looked for long: unknown */
+    if (branch->full_since_ns == 0 ||
+        now - branch->full_seen_ns > fanout->wait_ns) /* nobody looked for long: unknown */
         branch->full_since_ns = now ? now : 1;
     branch->full_seen_ns = now;
 }
@@ -39,7 +40,8 @@ static bool cut_loose(struct leat_fanout *fanout, struct leat_branch *branch, bo
     if (!others_move || now - branch->full_since_ns < fanout->wait_ns)
         return false;
     branch->cut = true;
-    leat_log(LEAT_LOG_ERROR, branch->label, "the branch has been full for %llu ms while others move: its items are dropped until it drains",
+    leat_log(LEAT_LOG_ERROR, branch->label,
+             "the branch has been full for %llu ms while others move: its items are dropped until it drains",
              (unsigned long long)((now - branch->full_since_ns) / 1000000));
     return true;
 }
@@ -149,9 +151,18 @@ leat_rc leat_fanout_open(struct leat_loop *loop, uint32_t count, uint64_t wait_n
     return LEAT_OK;
 }
 
-struct leat_branch *leat_fanout_branch(struct leat_fanout *fanout, uint32_t index) { return &fanout->branches[index]; }
-uint32_t leat_fanout_count(const struct leat_fanout *fanout) { return fanout->count; }
-struct leat_stage *leat_fanout_node(struct leat_fanout *fanout) { return &fanout->node; }
+struct leat_branch *leat_fanout_branch(struct leat_fanout *fanout, uint32_t index)
+{
+    return &fanout->branches[index];
+}
+uint32_t leat_fanout_count(const struct leat_fanout *fanout)
+{
+    return fanout->count;
+}
+struct leat_stage *leat_fanout_node(struct leat_fanout *fanout)
+{
+    return &fanout->node;
+}
 
 struct leat_fanout *leat_fanout_close(struct leat_fanout *fanout)
 {

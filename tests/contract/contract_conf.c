@@ -55,7 +55,8 @@ static const char *value_of(const struct leat_type_info *type, const struct leat
         (void)snprintf(room, len, "x");
     else if (field->flags & LEAT_REQUIRED && field->type == LEAT_STRINGS)
         (void)snprintf(room, len, "[x]");
-    else if (field->flags & LEAT_REQUIRED && (field->type == LEAT_INT || field->type == LEAT_SIZE || field->type == LEAT_DOUBLE))
+    else if (field->flags & LEAT_REQUIRED &&
+             (field->type == LEAT_INT || field->type == LEAT_SIZE || field->type == LEAT_DOUBLE))
         (void)snprintf(room, len, "%lld", field->min > 1 ? (long long)field->min : 1);
     else if (field->flags & LEAT_REQUIRED && field->type == LEAT_DURATION)
         (void)snprintf(room, len, "1s");
@@ -64,9 +65,11 @@ static const char *value_of(const struct leat_type_info *type, const struct leat
     return room;
 }
 
-static bool add_fields(const struct leat_type_info *type, const struct leat_field *fields, struct leat_strbuf *out, int depth);
+static bool add_fields(const struct leat_type_info *type, const struct leat_field *fields, struct leat_strbuf *out,
+                       int depth);
 
-static bool add_field(const struct leat_type_info *type, const struct leat_field *field, struct leat_strbuf *out, int depth)
+static bool add_field(const struct leat_type_info *type, const struct leat_field *field, struct leat_strbuf *out,
+                      int depth)
 {
     char room[256];
     struct leat_strbuf inner = {0};
@@ -87,7 +90,8 @@ static bool add_field(const struct leat_type_info *type, const struct leat_field
     return value != NULL;
 }
 
-static bool add_fields(const struct leat_type_info *type, const struct leat_field *fields, struct leat_strbuf *out, int depth)
+static bool add_fields(const struct leat_type_info *type, const struct leat_field *fields, struct leat_strbuf *out,
+                       int depth)
 {
     bool some = false;
     for (; fields && fields->key; fields++)
@@ -129,7 +133,9 @@ static void add_rest(const struct leat_type_info *type, uint32_t shards, struct 
 {
     uint32_t signals = type->signals ? type->signals : LEAT_SIGNAL_BIT(LEAT_LOGS);
     bool own_nop = strcmp(type->name, "nop") == 0;
-    leat_strbuf_printf(out, own_nop ? "}" : type->kind == LEAT_KIND_RECEIVER || type->kind == LEAT_KIND_EXPORTER ? ", nop: }" : "}");
+    leat_strbuf_printf(out, own_nop                                                                ? "}"
+                            : type->kind == LEAT_KIND_RECEIVER || type->kind == LEAT_KIND_EXPORTER ? ", nop: }"
+                                                                                                   : "}");
     if (type->kind != LEAT_KIND_RECEIVER)
         leat_strbuf_printf(out, ", receivers: {nop: }");
     if (type->kind != LEAT_KIND_EXPORTER)
@@ -140,10 +146,11 @@ static void add_rest(const struct leat_type_info *type, uint32_t shards, struct 
     leat_strbuf_printf(out, "pipelines: {");
     for (int signal = 0; signal < LEAT_SIGNAL_COUNT; signal++)
         if (signals & LEAT_SIGNAL_BIT(signal))
-            leat_strbuf_printf(out, "%s: {receivers: [nop%s%s], processors: [%s], exporters: [nop%s%s]}, ",
-                             leat_signal_name((enum leat_signal)signal), is(type, LEAT_KIND_RECEIVER) ? ", " : "",
-                             is(type, LEAT_KIND_RECEIVER) ? type->name : "", type->kind == LEAT_KIND_PROCESSOR ? type->name : "",
-                             is(type, LEAT_KIND_EXPORTER) ? ", " : "", is(type, LEAT_KIND_EXPORTER) ? type->name : "");
+            leat_strbuf_printf(
+                out, "%s: {receivers: [nop%s%s], processors: [%s], exporters: [nop%s%s]}, ",
+                leat_signal_name((enum leat_signal)signal), is(type, LEAT_KIND_RECEIVER) ? ", " : "",
+                is(type, LEAT_KIND_RECEIVER) ? type->name : "", type->kind == LEAT_KIND_PROCESSOR ? type->name : "",
+                is(type, LEAT_KIND_EXPORTER) ? ", " : "", is(type, LEAT_KIND_EXPORTER) ? type->name : "");
     leat_strbuf_printf(out, "}}");
 }
 

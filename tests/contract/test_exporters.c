@@ -12,8 +12,14 @@ struct temper {
     bool passes;
 };
 
-#define REPLY(code, ...) {.kind = KIT_REPLY, .status = (code), ##__VA_ARGS__}
-#define FAILS(code) {.kind = KIT_ERR, .err = (code)}
+#define REPLY(code, ...)                                   \
+    {                                                      \
+        .kind = KIT_REPLY, .status = (code), ##__VA_ARGS__ \
+    }
+#define FAILS(code)                    \
+    {                                  \
+        .kind = KIT_ERR, .err = (code) \
+    }
 static const struct temper tempers[] = {
     {"ok", REPLY(200), REPLY(0), true},
     {"ok without content", REPLY(204), REPLY(0), true},
@@ -126,8 +132,8 @@ static void meet_all(const struct subject *subject)
     }
 }
 
-/* Scenario: each exporter and signal, each kind of peer, then shutdown. Guarantees: every item has one end, books balance,
- * nothing leaks; a peer that says ok gets everything. */
+/* Scenario: each exporter and signal, each kind of peer, then shutdown. Guarantees: every item has one end, books
+ * balance, nothing leaks; a peer that says ok gets everything. */
 LEAT_TEST(exporters_bear_every_peer)
 {
     for_each_exporter(meet_all);

@@ -95,7 +95,8 @@ static void starve(const struct leat_type_info *type, const struct leat_plan *pl
     }
 }
 
-/* Scenario: each allocation failing in turn, from build to the end. Guarantees: an error or a run; no leak, no crash. */
+/* Scenario: each allocation failing in turn, from build to the end. Guarantees: an error or a run; no leak, no crash.
+ */
 LEAT_TEST(every_component_survives_any_failed_allocation)
 {
     for_each(starve, 1);

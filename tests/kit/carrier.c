@@ -29,7 +29,8 @@ static void count_taken(struct kit_carrier *carrier, const struct kit_parcel *mi
 {
     static struct toy_item items[65536];
     const struct leat_request *request = mine->parcel->request;
-    if (carrier->opaque || mine->parcel->coding != LEAT_CODING_NONE || (mine->step.status != 200 && mine->step.status != 207))
+    if (carrier->opaque || mine->parcel->coding != LEAT_CODING_NONE ||
+        (mine->step.status != 200 && mine->step.status != 207))
         return;
     uint32_t n = toy_items(&request->body, items, 65536);
     for (uint32_t i = 0; i < n; i++)
@@ -54,9 +55,11 @@ static void answer(struct leat_timer *timer)
         parcel->done(parcel, NULL, &err);
         return;
     }
-    struct leat_reply reply = {.request = parcel->request, .status = step.status,
+    struct leat_reply reply = {.request = parcel->request,
+                               .status = step.status,
                                .body = step.body ? leat_slice_str(step.body) : (struct leat_slice){0},
-                               .has_retry_after = step.retry_after_ns != 0, .retry_after_ns = step.retry_after_ns};
+                               .has_retry_after = step.retry_after_ns != 0,
+                               .retry_after_ns = step.retry_after_ns};
     parcel->done(parcel, &reply, NULL);
 }
 
@@ -68,10 +71,14 @@ static void note_sent(struct kit_carrier *carrier, const struct kit_parcel *mine
     struct toy_item first = {0};
     if (!carrier->opaque && mine->parcel->coding == LEAT_CODING_NONE)
         (void)toy_items(&request->body, &first, 1);
-    carrier->sent[carrier->sent_count++] = (struct kit_sent){
-        .at_ns = leat_loop_now_ns(carrier->loop), .items = request->count, .attempt = mine->parcel->attempt,
-        .order_key = request->order_key, .coding = mine->parcel->coding, .first_id = first.id,
-        .status = mine->step.kind == KIT_REPLY ? mine->step.status : 0};
+    carrier->sent[carrier->sent_count++] =
+        (struct kit_sent){.at_ns = leat_loop_now_ns(carrier->loop),
+                          .items = request->count,
+                          .attempt = mine->parcel->attempt,
+                          .order_key = request->order_key,
+                          .coding = mine->parcel->coding,
+                          .first_id = first.id,
+                          .status = mine->step.kind == KIT_REPLY ? mine->step.status : 0};
 }
 
 static void kit_send(struct leat_carrier *base, struct leat_parcel *parcel)
@@ -86,7 +93,8 @@ static void kit_send(struct leat_carrier *base, struct leat_parcel *parcel)
     if (carrier->decide)
         carrier->decide(carrier, parcel, &mine->step);
     for (const struct kit_parcel *other = carrier->parcels; other; other = other->next)
-        carrier->key_clashes += parcel->request->order_key && other->parcel->request->order_key == parcel->request->order_key;
+        carrier->key_clashes +=
+            parcel->request->order_key && other->parcel->request->order_key == parcel->request->order_key;
     mine->timer = (struct leat_timer){.fire = answer, .ctx = mine};
     mine->next = carrier->parcels;
     carrier->parcels = mine;
@@ -134,8 +142,8 @@ void kit_carrier_init(struct kit_carrier *carrier, struct leat_loop *loop)
 
 /* ---- the codec ---- */
 
-static leat_rc add_run(struct kit_codec *codec, const struct leat_batch *batch, const struct toy_item *items, uint32_t first,
-                       uint32_t count, uint64_t offset, uint64_t bytes, struct leat_requests *out)
+static leat_rc add_run(struct kit_codec *codec, const struct leat_batch *batch, const struct toy_item *items,
+                       uint32_t first, uint32_t count, uint64_t offset, uint64_t bytes, struct leat_requests *out)
 {
     struct leat_request *request = leat_requests_add(out);
     if (!request || leat_chain_share_range(&request->body, &batch->payload, offset, bytes) != LEAT_OK)
@@ -169,7 +177,8 @@ static leat_rc by_range(struct kit_codec *codec, const struct leat_batch *batch,
     return LEAT_OK;
 }
 
-static leat_rc by_bitmap(const struct leat_batch *batch, const struct toy_item *items, uint32_t odd, struct leat_requests *out)
+static leat_rc by_bitmap(const struct leat_batch *batch, const struct toy_item *items, uint32_t odd,
+                         struct leat_requests *out)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < batch->item_count; i++)
@@ -186,7 +195,8 @@ static leat_rc by_bitmap(const struct leat_batch *batch, const struct toy_item *
     return batch->form->pick(batch->signal, &batch->payload, request->bitmap, &request->body, NULL);
 }
 
-static leat_rc kit_encode(void *state, const struct leat_batch *batch, struct leat_requests *out, struct leat_err *reterr)
+static leat_rc kit_encode(void *state, const struct leat_batch *batch, struct leat_requests *out,
+                          struct leat_err *reterr)
 {
     static struct toy_item items[65536];
     struct kit_codec *codec = state;

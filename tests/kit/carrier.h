@@ -11,11 +11,11 @@
 enum kit_step_kind { KIT_REPLY, KIT_ERR, KIT_NEVER };
 struct kit_step {
     enum kit_step_kind kind;
-    int status;           /* KIT_REPLY; see kit_judge */
-    leat_rc err;          /* KIT_ERR */
+    int status;  /* KIT_REPLY; see kit_judge */
+    leat_rc err; /* KIT_ERR */
     uint64_t delay_ns;
     uint64_t retry_after_ns;
-    const char *body;     /* static */
+    const char *body; /* static */
 };
 
 #define KIT_SENT_MAX 8192u
@@ -34,7 +34,8 @@ struct kit_carrier {
     uint32_t step_count, next;
     struct kit_step otherwise;
     void (*decide)(struct kit_carrier *carrier, const struct leat_parcel *parcel, struct kit_step *step);
-    void (*answering)(struct kit_carrier *carrier, const struct leat_parcel *parcel, const struct kit_step *step); /* or NULL */
+    void (*answering)(struct kit_carrier *carrier, const struct leat_parcel *parcel,
+                      const struct kit_step *step); /* or NULL */
     void *ctx;
     bool cancels_at_once; /* done from inside cancel */
     bool opaque;          /* bodies are not toys: do not look inside */
@@ -48,7 +49,8 @@ void kit_carrier_init(struct kit_carrier *carrier, struct leat_loop *loop); /* a
 
 /* A codec over toy payloads. Statuses:
  *   200 delivered (body "r3": three rejected)   207 per item, body of d(elivered) a(gain) r(efused)
- *   400 refused, isolate   422 refused   413 too large   401 hold   426 encode again   429, 503 busy   499 judge fails */
+ *   400 refused, isolate   422 refused   413 too large   401 hold   426 encode again   429, 503 busy   499 judge fails
+ */
 struct kit_codec {
     uint32_t items_per_request; /* 0: all */
     uint32_t order_keys;        /* 0: none; else key = 1 + first id % order_keys */

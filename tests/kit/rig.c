@@ -9,11 +9,14 @@ struct rig *rig_new(void)
     assert_non_null(rig);
     rig->world = sim_world_new(1);
     rig->shards = 1;
-    rig->conf = (struct leat_deliver_conf){
-        .queue = {.enabled = true, .num_consumers = 10, .queue_size = 1000},
-        .retry = {.enabled = true, .initial_interval_ns = 5 * (int64_t)RIG_S, .max_interval_ns = 30 * (int64_t)RIG_S,
-                  .max_elapsed_time_ns = 300 * (int64_t)RIG_S, .randomization_factor = 0.5, .multiplier = 1.5},
-        .timeout_ns = 5 * (int64_t)RIG_S};
+    rig->conf = (struct leat_deliver_conf){.queue = {.enabled = true, .num_consumers = 10, .queue_size = 1000},
+                                           .retry = {.enabled = true,
+                                                     .initial_interval_ns = 5 * (int64_t)RIG_S,
+                                                     .max_interval_ns = 30 * (int64_t)RIG_S,
+                                                     .max_elapsed_time_ns = 300 * (int64_t)RIG_S,
+                                                     .randomization_factor = 0.5,
+                                                     .multiplier = 1.5},
+                                           .timeout_ns = 5 * (int64_t)RIG_S};
     return rig;
 }
 
@@ -27,9 +30,15 @@ leat_rc rig_open(struct rig *rig)
     leat_sender_totals_init(&rig->totals, &rig->conf, rig->shards);
     struct leat_codec codec = rig->foreign ? *rig->foreign : kit_codec(&rig->codec);
     rig->carrier.opaque = rig->foreign != NULL;
-    struct leat_sender_opts opts = {.loop = rig->loop, .gate = &rig->gate, .id = "rig", .signal = rig->signal,
-                                    .conf = &rig->conf, .codec = &codec, .carrier = &rig->carrier.base,
-                                    .totals = &rig->totals, .coding = rig->coding};
+    struct leat_sender_opts opts = {.loop = rig->loop,
+                                    .gate = &rig->gate,
+                                    .id = "rig",
+                                    .signal = rig->signal,
+                                    .conf = &rig->conf,
+                                    .codec = &codec,
+                                    .carrier = &rig->carrier.base,
+                                    .totals = &rig->totals,
+                                    .coding = rig->coding};
     return leat_sender_open(&opts, &rig->sender);
 }
 

@@ -40,7 +40,7 @@ leat_rc rig_open(struct rig *rig) LEAT_MUST_CHECK;
 /* Offers a batch of `items` toy items of `len` bytes, with a source of its own; LEAT_AGAIN: refused and gone. */
 leat_rc rig_put(struct rig *rig, uint32_t items, uint8_t len) LEAT_MUST_CHECK;
 leat_rc rig_put_batch(struct rig *rig, struct leat_batch *batch) LEAT_MUST_CHECK; /* takes it in any case */
-void rig_run(struct rig *rig, uint64_t ns);    /* that long, by the clock */
+void rig_run(struct rig *rig, uint64_t ns);                                       /* that long, by the clock */
 bool rig_settle(struct rig *rig, uint64_t ns); /* until all sources have heard, at most that long */
 void rig_check(struct rig *rig);
 void rig_drain(struct rig *rig);

@@ -301,8 +301,12 @@ static int sim_fsync(struct leat_world *world, int fd)
 
 static void describe(const struct node *node, struct leat_stat *ret)
 {
-    *ret = (struct leat_stat){.dev = 1, .ino = node->ino, .size = node->size, .mtime_ns = node->mtime_ns,
-                              .mode = node->dir ? S_IFDIR | 0700u : S_IFREG | 0600u, .nlink = 1};
+    *ret = (struct leat_stat){.dev = 1,
+                              .ino = node->ino,
+                              .size = node->size,
+                              .mtime_ns = node->mtime_ns,
+                              .mode = node->dir ? S_IFDIR | 0700u : S_IFREG | 0600u,
+                              .nlink = 1};
 }
 
 static int sim_fstat(struct leat_world *world, int fd, struct leat_stat *ret_stat)
@@ -405,9 +409,18 @@ static int sim_list(struct leat_world *world, const char *path, int (*each)(void
 }
 
 static const struct leat_disk_ops sim_disk = {
-    .open = sim_open, .close = sim_close, .pread = sim_pread, .write = sim_write, .fsync = sim_fsync,
-    .fstat = sim_fstat, .stat = sim_stat, .rename = sim_rename, .unlink = sim_unlink, .mkdir = sim_mkdir,
-    .sync_dir = sim_sync_dir, .list = sim_list,
+    .open = sim_open,
+    .close = sim_close,
+    .pread = sim_pread,
+    .write = sim_write,
+    .fsync = sim_fsync,
+    .fstat = sim_fstat,
+    .stat = sim_stat,
+    .rename = sim_rename,
+    .unlink = sim_unlink,
+    .mkdir = sim_mkdir,
+    .sync_dir = sim_sync_dir,
+    .list = sim_list,
 };
 
 /* ---- other programs ---- */

@@ -20,14 +20,16 @@ uint32_t toy_items(const struct leat_chain *payload, struct toy_item *items, uin
         if (len < TOY_ITEM_BYTES_MIN || at + len > payload->bytes)
             abort();
         if (n < room)
-            items[n] = (struct toy_item){.len = len, .mark = (char)byte_at(payload, at + 1),
+            items[n] = (struct toy_item){.len = len,
+                                         .mark = (char)byte_at(payload, at + 1),
                                          .id = (uint16_t)(byte_at(payload, at + 2) | byte_at(payload, at + 3) << 8)};
         at += len;
     }
     return n;
 }
 
-static leat_rc toy_count(enum leat_signal signal, const struct leat_chain *payload, uint32_t *ret_items, struct leat_err *reterr)
+static leat_rc toy_count(enum leat_signal signal, const struct leat_chain *payload, uint32_t *ret_items,
+                         struct leat_err *reterr)
 {
     (void)signal;
     (void)reterr;
@@ -46,8 +48,9 @@ static leat_rc toy_merge(enum leat_signal signal, struct leat_chain *into, struc
     return leat_chain_append(into, from);
 }
 
-static leat_rc toy_cut(enum leat_signal signal, const struct leat_chain *payload, uint32_t items_max, uint64_t bytes_max,
-                       struct leat_chain *ret_head, uint32_t *ret_items, struct leat_chain *ret_tail, struct leat_err *reterr)
+static leat_rc toy_cut(enum leat_signal signal, const struct leat_chain *payload, uint32_t items_max,
+                       uint64_t bytes_max, struct leat_chain *ret_head, uint32_t *ret_items,
+                       struct leat_chain *ret_tail, struct leat_err *reterr)
 {
     (void)signal;
     (void)reterr;
@@ -89,8 +92,12 @@ static leat_rc toy_pick(enum leat_signal signal, const struct leat_chain *payloa
     return rc;
 }
 
-const struct leat_form_ops toy_form = {.name = "toy", .count = toy_count, .can_merge = toy_can_merge, .merge = toy_merge,
-                                       .cut = toy_cut, .pick = toy_pick};
+const struct leat_form_ops toy_form = {.name = "toy",
+                                       .count = toy_count,
+                                       .can_merge = toy_can_merge,
+                                       .merge = toy_merge,
+                                       .cut = toy_cut,
+                                       .pick = toy_pick};
 const struct leat_form_ops toy_form_plain = {.name = "toy_plain", .count = toy_count, .can_merge = toy_can_merge};
 
 struct leat_batch *toy_batch(const struct leat_form_ops *form, uint16_t id, uint32_t count, uint8_t len)

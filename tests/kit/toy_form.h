@@ -18,7 +18,8 @@ struct toy_item {
     uint8_t len;
 };
 /* A batch of items id..id+count-1 of `len` bytes each, marked ' '. NULL: out of memory. */
-struct leat_batch *toy_batch(const struct leat_form_ops *form, uint16_t id, uint32_t count, uint8_t len) LEAT_MUST_CHECK;
+struct leat_batch *toy_batch(const struct leat_form_ops *form, uint16_t id, uint32_t count,
+                             uint8_t len) LEAT_MUST_CHECK;
 void toy_mark(struct leat_batch *batch, uint32_t item, char mark); /* of a batch that nobody else has seen */
 /* Reads a payload back; answers how many items, of which at most `room` are written. */
 uint32_t toy_items(const struct leat_chain *payload, struct toy_item *items, uint32_t room);

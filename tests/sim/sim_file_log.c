@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sim_file_log -- files that grow and rotate, a tail with saved positions, a queue, a moody peer, power cuts at any call.
+/* sim_file_log -- files that grow and rotate, a tail with saved positions, a queue, a moody peer, power cuts at any
+ * call.
  *
  *   sim_file_log SEED          replays one run, with logs
  *   sim_file_log --seeds N     runs seeds 1..N; prints the seed that fails
  *
- * Asserted at the end of each run: every line reached the peer at least once; a line came again only when its first answer
- * was lost, or it was answered so shortly before a power cut that its position was not saved yet; after a clean stop
- * nothing comes again; the books balance at each clean stop. */
+ * Asserted at the end of each run: every line reached the peer at least once; a line came again only when its first
+ * answer was lost, or it was answered so shortly before a power cut that its position was not saved yet; after a clean
+ * stop nothing comes again; the books balance at each clean stop. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,28 +41,28 @@ struct sim {
     uint32_t carrier_count;
     struct line lines[LINES_MAX];
     uint32_t line_count, rotations, lives, repeats, file_count, file_of[FILES];
-    bool loud;      /* one seed is replayed */
-    bool calm;      /* the peer says yes to everything */
+    bool loud; /* one seed is replayed */
+    bool calm; /* the peer says yes to everything */
     bool stopping, drained;
     uint64_t began_ns;
 };
 
-#define FAIL(sim, ...)                                                                                  \
-    do {                                                                                                \
-        (void)fprintf(stderr, "seed %llu: ", (unsigned long long)(sim)->seed);                          \
-        (void)fprintf(stderr, __VA_ARGS__);                                                             \
-        (void)fprintf(stderr, "\nreplay: sim_file_log %llu\n", (unsigned long long)(sim)->seed);        \
-        exit(1);                                                                                        \
+#define FAIL(sim, ...)                                                                           \
+    do {                                                                                         \
+        (void)fprintf(stderr, "seed %llu: ", (unsigned long long)(sim)->seed);                   \
+        (void)fprintf(stderr, __VA_ARGS__);                                                      \
+        (void)fprintf(stderr, "\nreplay: sim_file_log %llu\n", (unsigned long long)(sim)->seed); \
+        exit(1);                                                                                 \
     } while (0)
 
 /* What happened, when one run is replayed. */
-#define TELL(sim, ...)                                                                          \
-    do {                                                                                        \
-        if ((sim)->loud) {                                                                      \
+#define TELL(sim, ...)                                                                               \
+    do {                                                                                             \
+        if ((sim)->loud) {                                                                           \
             (void)fprintf(stderr, "%9.3f s, %u lines: ", (double)now(sim) / 1e9, (sim)->line_count); \
-            (void)fprintf(stderr, __VA_ARGS__);                                                 \
-            (void)fputc('\n', stderr);                                                          \
-        }                                                                                       \
+            (void)fprintf(stderr, __VA_ARGS__);                                                      \
+            (void)fputc('\n', stderr);                                                               \
+        }                                                                                            \
     } while (0)
 
 static uint64_t chance(struct sim *sim, uint64_t below)
@@ -187,8 +188,9 @@ static void write_lines(struct sim *sim)
     (void)snprintf(path, sizeof path, "/logs/f%llu.log", (unsigned long long)f);
     for (uint64_t n = 1 + chance(sim, 12); n-- && sim->line_count < LINES_MAX;) {
         sim->lines[sim->line_count].file = sim->file_of[f];
-        int len = snprintf(text, sizeof text, "L%08u %.*s\n", sim->line_count++, (int)chance(sim, 100),
-                           "....................................................................................................");
+        int len = snprintf(
+            text, sizeof text, "L%08u %.*s\n", sim->line_count++, (int)chance(sim, 100),
+            "....................................................................................................");
         sim_world_append(sim->world, path, text, (size_t)len);
     }
     TELL(sim, "%s has grown", path);
@@ -226,8 +228,8 @@ static void step(struct sim *sim)
 
 static bool born(struct sim *sim)
 {
-    struct leat_graph_opts opts = {.plan = sim->plan, .world = sim->world, .simulated = true, .carrier_open = carrier_open,
-                                   .carrier_ctx = sim};
+    struct leat_graph_opts opts = {
+        .plan = sim->plan, .world = sim->world, .simulated = true, .carrier_open = carrier_open, .carrier_ctx = sim};
     struct leat_err err = {0};
     sim->carrier_count = 0;
     sim->drained = sim->stopping = false;
@@ -241,8 +243,8 @@ static bool born(struct sim *sim)
     return rc == LEAT_OK;
 }
 
-/* A position is the end of what was answered without a gap, `margin` ago: what stands before it must not come again, what
- * stands behind it may. */
+/* A position is the end of what was answered without a gap, `margin` ago: what stands before it must not come again,
+ * what stands behind it may. */
 static void settle(struct sim *sim, uint64_t margin)
 {
     static bool gap[LINES_MAX];
@@ -325,15 +327,16 @@ static void live(struct sim *sim, bool last)
 static struct leat_plan *plan_of(struct sim *sim)
 {
     char text[2048];
-    (void)snprintf(text, sizeof text,
-                   "yaml:{extensions: {file_storage: {directory: /state, create_directory: true, fsync: true}}, "
-                   "receivers: {file_log: {include: ['/logs/*.log', '/logs/*.log.*'], start_at: beginning, "
-                   "storage: file_storage, poll_interval: %llums}}, "
-                   "exporters: {otlp_http: {endpoint: 'http://peer:1', compression: none, sending_queue: {queue_size: %llu}, "
-                   "retry_on_failure: {initial_interval: 100ms, max_interval: 2s, max_elapsed_time: 0s}}}, "
-                   "leat: {shards: %u}, service: {telemetry: {metrics: {level: none}}, extensions: [file_storage], "
-                   "pipelines: {logs: {receivers: [file_log], exporters: [otlp_http]}}}}",
-                   (unsigned long long)(20 + chance(sim, 300)), (unsigned long long)(1 + chance(sim, 20)), sim->shards);
+    (void)snprintf(
+        text, sizeof text,
+        "yaml:{extensions: {file_storage: {directory: /state, create_directory: true, fsync: true}}, "
+        "receivers: {file_log: {include: ['/logs/*.log', '/logs/*.log.*'], start_at: beginning, "
+        "storage: file_storage, poll_interval: %llums}}, "
+        "exporters: {otlp_http: {endpoint: 'http://peer:1', compression: none, sending_queue: {queue_size: %llu}, "
+        "retry_on_failure: {initial_interval: 100ms, max_interval: 2s, max_elapsed_time: 0s}}}, "
+        "leat: {shards: %u}, service: {telemetry: {metrics: {level: none}}, extensions: [file_storage], "
+        "pipelines: {logs: {receivers: [file_log], exporters: [otlp_http]}}}}",
+        (unsigned long long)(20 + chance(sim, 300)), (unsigned long long)(1 + chance(sim, 20)), sim->shards);
     const char *configs[] = {text};
     struct leat_load_args args = {.configs = configs, .config_count = 1};
     struct leat_outside outside = {0};

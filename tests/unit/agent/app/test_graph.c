@@ -102,8 +102,8 @@ static const char *const sim_conf =
     "service: {telemetry: {metrics: {level: none}}, pipelines: {logs: {receivers: [nop], processors: [batch, batch/2], "
     "exporters: [nop, debug]}, metrics: {receivers: [nop], exporters: [nop]}}}";
 
-/* Scenario: built, started, drained, freed, a thousand times in one process, with sockets and simulated, on one shard and on
- * three. Guarantees: nothing leaks (ASan), each drains by itself. */
+/* Scenario: built, started, drained, freed, a thousand times in one process, with sockets and simulated, on one shard
+ * and on three. Guarantees: nothing leaks (ASan), each drains by itself. */
 LEAT_TEST(a_thousand_graphs_come_and_go)
 {
     for (uint32_t shards = 1; shards <= 3; shards += 2) {
@@ -124,7 +124,7 @@ struct pair {
     struct kit_carrier carriers[2];
     uint64_t items[2]; /* that each took */
     uint32_t opened;
-    bool dead;         /* the second one */
+    bool dead; /* the second one */
 };
 
 static void decide(struct kit_carrier *carrier, const struct leat_parcel *parcel, struct kit_step *step)
@@ -161,17 +161,19 @@ static void grow(struct leat_world *world, uint32_t lines)
 static uint64_t tail_into_two(struct pair *pair, bool dead, uint64_t seconds)
 {
     memset(pair, 0, sizeof *pair);
-    struct leat_plan *plan = plan_of(
-        "receivers: {file_log: {include: ['/logs/*.log'], start_at: beginning, poll_interval: 100ms}}, "
-        "exporters: {otlp_http/a: {endpoint: 'http://a:1', sending_queue: {queue_size: 20}}, "
-        "otlp_http/b: {endpoint: 'http://b:1', sending_queue: {queue_size: 20}, retry_on_failure: {max_elapsed_time: 0s}}}, "
-        "service: {telemetry: {metrics: {level: none}}, "
-        "pipelines: {logs: {receivers: [file_log], exporters: [otlp_http/a, otlp_http/b]}}}", 1);
+    struct leat_plan *plan =
+        plan_of("receivers: {file_log: {include: ['/logs/*.log'], start_at: beginning, poll_interval: 100ms}}, "
+                "exporters: {otlp_http/a: {endpoint: 'http://a:1', sending_queue: {queue_size: 20}}, "
+                "otlp_http/b: {endpoint: 'http://b:1', sending_queue: {queue_size: 20}, retry_on_failure: "
+                "{max_elapsed_time: 0s}}}, "
+                "service: {telemetry: {metrics: {level: none}}, "
+                "pipelines: {logs: {receivers: [file_log], exporters: [otlp_http/a, otlp_http/b]}}}",
+                1);
     struct life life = {0};
     pair->world = sim_world_new(7);
     pair->dead = dead;
-    struct leat_graph_opts opts = {.plan = plan, .world = pair->world, .simulated = true, .carrier_open = carrier_open,
-                                   .carrier_ctx = pair};
+    struct leat_graph_opts opts = {
+        .plan = plan, .world = pair->world, .simulated = true, .carrier_open = carrier_open, .carrier_ctx = pair};
     struct leat_err err = {0};
     EXPECT_OK_ERR(leat_graph_build(&opts, &life.graph, &err), &err);
     EXPECT_OK_ERR(leat_graph_start(life.graph, &err), &err);
@@ -193,8 +195,8 @@ static uint64_t tail_into_two(struct pair *pair, bool dead, uint64_t seconds)
     return taken;
 }
 
-/* Scenario: a tail into two destinations, one dead from the start. Guarantees: it is cut loose and counted; over two minutes
- * the other keeps at least 95 % of what it takes when both live. */
+/* Scenario: a tail into two destinations, one dead from the start. Guarantees: it is cut loose and counted; over two
+ * minutes the other keeps at least 95 % of what it takes when both live. */
 LEAT_TEST(a_dead_destination_leaves_the_other_its_rate)
 {
     struct pair *pair = calloc(1, sizeof *pair);

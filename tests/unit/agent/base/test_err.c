@@ -45,7 +45,8 @@ LEAT_TEST(every_code_has_a_name_a_text_and_a_fate)
     EXPECT_EQ(leat_rc_fate((leat_rc)1000), LEAT_FATE_FATAL);
 }
 
-/* Scenario: text put together in every way, with each allocation failing in turn. Guarantees: whole or marked as failed. */
+/* Scenario: text put together in every way, with each allocation failing in turn. Guarantees: whole or marked as
+ * failed. */
 LEAT_TEST_OOM(strbuf_is_whole_or_failed)
 {
     struct leat_strbuf buf = {0};

@@ -6,12 +6,15 @@
 
 #define S 1000000000ull
 
-static const struct leat_retry_conf defaults = {.enabled = true, .initial_interval_ns = 5 * (int64_t)S,
-                                                .max_interval_ns = 30 * (int64_t)S, .max_elapsed_time_ns = 300 * (int64_t)S,
-                                                .randomization_factor = 0.5, .multiplier = 1.5};
+static const struct leat_retry_conf defaults = {.enabled = true,
+                                                .initial_interval_ns = 5 * (int64_t)S,
+                                                .max_interval_ns = 30 * (int64_t)S,
+                                                .max_elapsed_time_ns = 300 * (int64_t)S,
+                                                .randomization_factor = 0.5,
+                                                .multiplier = 1.5};
 
-/* Scenario: many seeds. Guarantees: the n-th wait lies within interval * (1 +- factor), interval growing by the multiplier
- * to max_interval, and fills that range. */
+/* Scenario: many seeds. Guarantees: the n-th wait lies within interval * (1 +- factor), interval growing by the
+ * multiplier to max_interval, and fills that range. */
 LEAT_TEST(waits_follow_the_collectors_formula)
 {
     struct leat_retry_conf conf = defaults;
@@ -93,8 +96,8 @@ LEAT_TEST(odd_factors_still_wait)
     struct leat_backoff backoff = {0};
     for (int i = 0; i < 10; i++)
         EXPECT_EQ(leat_backoff_next(&backoff, &conf, world, 0), 1000000);
-    conf = (struct leat_retry_conf){.initial_interval_ns = 86400 * (int64_t)S, .max_interval_ns = 86400 * (int64_t)S,
-                                    .multiplier = 1000};
+    conf = (struct leat_retry_conf){
+        .initial_interval_ns = 86400 * (int64_t)S, .max_interval_ns = 86400 * (int64_t)S, .multiplier = 1000};
     backoff = (struct leat_backoff){0};
     for (int i = 0; i < 10; i++)
         EXPECT_EQ(leat_backoff_next(&backoff, &conf, world, 0), 86400 * S);

@@ -15,7 +15,7 @@ static void script(struct rig *rig, const struct kit_step *steps, uint32_t count
     rig->carrier.steps = steps;
     rig->carrier.step_count = count;
 }
-#define SCRIPT(rig, ...)                              \
+#define SCRIPT(rig, ...)                                   \
     static const struct kit_step steps_[] = {__VA_ARGS__}; \
     script((rig), steps_, sizeof steps_ / sizeof steps_[0])
 
@@ -47,7 +47,8 @@ static uint32_t fill(struct rig *rig, uint32_t items, uint8_t len)
     return n;
 }
 
-/* Scenario: a peer that never answers. Guarantees: queue_size holds in each sizer, in-flight included; refused is counted. */
+/* Scenario: a peer that never answers. Guarantees: queue_size holds in each sizer, in-flight included; refused is
+ * counted. */
 LEAT_TEST(queue_size_counts_requests_items_and_bytes)
 {
     static const struct {
@@ -55,8 +56,11 @@ LEAT_TEST(queue_size_counts_requests_items_and_bytes)
         int64_t size;
         uint32_t items, wanted;
         uint8_t len;
-    } rows[] = {{LEAT_SIZER_REQUESTS, 7, 10, 7, 8}, {LEAT_SIZER_ITEMS, 100, 10, 10, 8}, {LEAT_SIZER_ITEMS, 105, 10, 10, 8},
-                {LEAT_SIZER_BYTES, 800, 10, 10, 8}, {LEAT_SIZER_BYTES, 879, 10, 10, 8}};
+    } rows[] = {{LEAT_SIZER_REQUESTS, 7, 10, 7, 8},
+                {LEAT_SIZER_ITEMS, 100, 10, 10, 8},
+                {LEAT_SIZER_ITEMS, 105, 10, 10, 8},
+                {LEAT_SIZER_BYTES, 800, 10, 10, 8},
+                {LEAT_SIZER_BYTES, 879, 10, 10, 8}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct rig *rig = rig_new();
         rig->conf.queue.sizer = rows[i].sizer;
@@ -109,8 +113,8 @@ static leat_rc offer_twice(struct rig *rig, uint32_t items, struct leat_batch *i
     return rc;
 }
 
-/* Scenario: one batch reaches a queue by two ways, and a third of another size is put in between. Guarantees: the credit
- * is exact afterwards; a queue of one does not block such a batch for ever. */
+/* Scenario: one batch reaches a queue by two ways, and a third of another size is put in between. Guarantees: the
+ * credit is exact afterwards; a queue of one does not block such a batch for ever. */
 LEAT_TEST(reservations_nest)
 {
     struct rig *rig = rig_new();
@@ -200,7 +204,8 @@ LEAT_TEST(batches_fill_to_min_size_or_leave_at_the_timeout)
     }
 }
 
-/* Scenario: batches that flush by time, then a full one at once. Guarantees: a flush does not stay due for later ones. */
+/* Scenario: batches that flush by time, then a full one at once. Guarantees: a flush does not stay due for later ones.
+ */
 LEAT_TEST(a_flush_is_due_once)
 {
     struct rig *rig = batching(10, 0, LEAT_SIZER_ITEMS);
@@ -362,7 +367,8 @@ static void large(struct kit_carrier *carrier, const struct leat_parcel *parcel,
         *step = (struct kit_step){.kind = KIT_REPLY, .status = 413};
 }
 
-/* Scenario: a peer that takes n items at most. Guarantees: halves until they pass; at none, dropped{too_large} one by one. */
+/* Scenario: a peer that takes n items at most. Guarantees: halves until they pass; at none, dropped{too_large} one by
+ * one. */
 LEAT_TEST(too_large_is_split)
 {
     for (uint32_t most = 0; most < 9; most++) {
@@ -427,8 +433,8 @@ LEAT_TEST(a_peer_that_refuses_everything_is_not_asked_for_ever)
 LEAT_TEST(what_cannot_be_isolated_is_dropped_at_once)
 {
     struct rig *rig = opened();
-    SCRIPT(rig, {.kind = KIT_REPLY, .status = 422}, {.kind = KIT_REPLY, .status = 499}, {.kind = KIT_REPLY, .status = 400},
-           {.kind = KIT_REPLY, .status = 413});
+    SCRIPT(rig, {.kind = KIT_REPLY, .status = 422}, {.kind = KIT_REPLY, .status = 499},
+           {.kind = KIT_REPLY, .status = 400}, {.kind = KIT_REPLY, .status = 413});
     for (int i = 0; i < 2; i++) {
         EXPECT_OK(rig_put(rig, 4, 8));
         EXPECT(rig_settle(rig, RIG_S));
@@ -457,7 +463,8 @@ LEAT_TEST(encode_again_goes_at_once)
 
 /* ---- encode ---- */
 
-/* Scenario: several requests a batch, by range and by bitmap, items without a form. Guarantees: each item has one end. */
+/* Scenario: several requests a batch, by range and by bitmap, items without a form. Guarantees: each item has one end.
+ */
 LEAT_TEST(requests_cover_parts_of_a_batch)
 {
     struct rig *rig = opened();
@@ -466,14 +473,16 @@ LEAT_TEST(requests_cover_parts_of_a_batch)
     struct leat_batch *batch = toy_batch(&toy_form, 0, 10, 8);
     toy_mark(batch, 4, '!');
     toy_mark(batch, 9, '!');
-    SCRIPT(rig, {.kind = KIT_REPLY, .status = 200}, {.kind = KIT_REPLY, .status = 422}, {.kind = KIT_ERR, .err = LEAT_ENET});
+    SCRIPT(rig, {.kind = KIT_REPLY, .status = 200}, {.kind = KIT_REPLY, .status = 422},
+           {.kind = KIT_ERR, .err = LEAT_ENET});
     EXPECT_OK(rig_put_batch(rig, batch));
     EXPECT(rig_settle(rig, 60 * RIG_S));
     EXPECT_EQ(rig_dropped(rig, LEAT_DROP_ENCODE), 2);
     EXPECT_EQ(rig_dropped(rig, LEAT_DROP_REFUSED), 1);
     EXPECT_EQ(rig_delivered(rig), 7);
     rig->codec = (struct kit_codec){.by_bitmap = true};
-    static const struct kit_step more[] = {{.kind = KIT_REPLY, .status = 413}, {.kind = KIT_REPLY, .status = 207, .body = "dar"}};
+    static const struct kit_step more[] = {{.kind = KIT_REPLY, .status = 413},
+                                           {.kind = KIT_REPLY, .status = 207, .body = "dar"}};
     script(rig, more, 2);
     rig->carrier.next = 0;
     EXPECT_OK(rig_put_batch(rig, toy_batch(&toy_form, 100, 6, 8)));
@@ -513,7 +522,8 @@ LEAT_TEST(bodies_are_compressed_once)
     rig_close(rig);
 }
 
-/* Scenario: requests of few keys, answers out of order, failures. Guarantees: one in flight per key; each key in order. */
+/* Scenario: requests of few keys, answers out of order, failures. Guarantees: one in flight per key; each key in order.
+ */
 LEAT_TEST(order_keys_keep_one_in_flight)
 {
     struct rig *rig = opened();
@@ -560,8 +570,8 @@ LEAT_TEST(a_hold_keeps_the_queue_and_probes)
     rig_close(rig);
 }
 
-/* Scenario: on hold, and then the peer is not even there. Guarantees: nothing is given up for that; the probe goes on and
- * lets all go in the end, with retry off as well. */
+/* Scenario: on hold, and then the peer is not even there. Guarantees: nothing is given up for that; the probe goes on
+ * and lets all go in the end, with retry off as well. */
 LEAT_TEST(a_hold_survives_a_peer_that_goes_away)
 {
     for (int retry = 0; retry < 2; retry++) {
@@ -655,8 +665,8 @@ LEAT_TEST(drain_cuts_the_wait_of_single_items_short)
     rig_close(rig);
 }
 
-/* Scenario: abandon with requests out, waiting, held and queued; carriers that end at once or later. Guarantees: all of it
- * ends as dropped{shutdown}, within the second. */
+/* Scenario: abandon with requests out, waiting, held and queued; carriers that end at once or later. Guarantees: all of
+ * it ends as dropped{shutdown}, within the second. */
 LEAT_TEST(abandon_ends_everything)
 {
     for (int variant = 0; variant < 8; variant++) {
@@ -664,7 +674,8 @@ LEAT_TEST(abandon_ends_everything)
         rig->carrier.cancels_at_once = variant & 1;
         rig->codec.items_per_request = 2;
         rig->codec.order_keys = variant & 4 ? 2 : 0;
-        SCRIPT(rig, {.kind = KIT_REPLY, .status = 429}, {.kind = KIT_NEVER}, {.kind = KIT_REPLY, .status = 207, .body = "aa"},
+        SCRIPT(rig, {.kind = KIT_REPLY, .status = 429}, {.kind = KIT_NEVER},
+               {.kind = KIT_REPLY, .status = 207, .body = "aa"},
                {.kind = KIT_REPLY, .status = 401, .delay_ns = RIG_MS});
         rig->carrier.otherwise.kind = KIT_NEVER;
         for (int i = 0; i < 30; i++)
@@ -687,7 +698,8 @@ LEAT_TEST(abandon_ends_everything)
 
 /* ---- memory ---- */
 
-/* Scenario: a day in the life with each allocation failing in turn. Guarantees: no crash, no leak, the books balance. */
+/* Scenario: a day in the life with each allocation failing in turn. Guarantees: no crash, no leak, the books balance.
+ */
 LEAT_TEST_OOM(survives_any_failed_allocation)
 {
     struct rig *rig = rig_new();

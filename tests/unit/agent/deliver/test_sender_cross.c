@@ -110,10 +110,10 @@ static void on_begin(struct leat_timer *timer)
 static void home_open(struct home *home, uint64_t fail_at)
 {
     *home = (struct home){.fail_at = fail_at, .drain = {.arrive = on_drain}};
-    home->conf = (struct leat_deliver_conf){.queue = {.enabled = true, .num_consumers = 4, .queue_size = 64},
-                                            .retry = {.enabled = true, .initial_interval_ns = 1000000, .multiplier = 1,
-                                                      .max_interval_ns = 1000000},
-                                            .timeout_ns = 1000000000};
+    home->conf = (struct leat_deliver_conf){
+        .queue = {.enabled = true, .num_consumers = 4, .queue_size = 64},
+        .retry = {.enabled = true, .initial_interval_ns = 1000000, .multiplier = 1, .max_interval_ns = 1000000},
+        .timeout_ns = 1000000000};
     EXPECT_OK(leat_pool_open(NULL, &home->pool));
     leat_pool_bind(home->pool);
     EXPECT_OK(leat_loop_open(leat_world_real(), &home->loop, NULL));
@@ -121,8 +121,13 @@ static void home_open(struct home *home, uint64_t fail_at)
     kit_carrier_init(&home->carrier, home->loop);
     leat_sender_totals_init(&home->totals, &home->conf, 1);
     struct leat_codec codec = kit_codec(&home->codec);
-    struct leat_sender_opts opts = {.loop = home->loop, .gate = &home->gate, .id = "home", .signal = LEAT_LOGS,
-                                    .conf = &home->conf, .codec = &codec, .carrier = &home->carrier.base,
+    struct leat_sender_opts opts = {.loop = home->loop,
+                                    .gate = &home->gate,
+                                    .id = "home",
+                                    .signal = LEAT_LOGS,
+                                    .conf = &home->conf,
+                                    .codec = &codec,
+                                    .carrier = &home->carrier.base,
                                     .totals = &home->totals};
     EXPECT_OK(leat_sender_open(&opts, &home->sender));
 }
@@ -174,11 +179,13 @@ static void cross(const struct kit_step *steps, uint32_t step_count, uint64_t fa
     leat_pool_bind(NULL);
 }
 
-/* Scenario: batches cross to a slow sender with a small queue and come back. Guarantees: each source hears once, blocks go
- * home, the credit is exact. */
+/* Scenario: batches cross to a slow sender with a small queue and come back. Guarantees: each source hears once, blocks
+ * go home, the credit is exact. */
 LEAT_TEST(batches_cross_and_come_back)
 {
-    static const struct kit_step steps[] = {{.kind = KIT_REPLY, .status = 413}, {.kind = KIT_ERR, .err = LEAT_ENET}, {.kind = KIT_REPLY, .status = 200, .delay_ns = 5000000}};
+    static const struct kit_step steps[] = {{.kind = KIT_REPLY, .status = 413},
+                                            {.kind = KIT_ERR, .err = LEAT_ENET},
+                                            {.kind = KIT_REPLY, .status = 200, .delay_ns = 5000000}};
     cross(steps, 3, 0);
 }
 

@@ -14,7 +14,8 @@ static void heard(struct leat_ack *ack)
     finals++;
 }
 
-/* Scenario: a batch shared by three branches with different ends. Guarantees: final once, after the last, with the sums. */
+/* Scenario: a batch shared by three branches with different ends. Guarantees: final once, after the last, with the
+ * sums. */
 LEAT_TEST(an_ack_ends_once_with_the_last_part)
 {
     struct leat_ack ack;

@@ -98,8 +98,11 @@ static leat_rc bench_open(void)
         leat_fanout_branch(bench.fanout, i)->to = &bench.sinks[i].node;
         leat_fanout_branch(bench.fanout, i)->label = "bench";
     }
-    bench.host = (struct leat_host){.id = "bench", .loop = bench.loop, .gate = &bench.gate,
-                                    .out = {leat_fanout_node(bench.fanout)}, .waiter = {.wake = on_wake, .ctx = &bench}};
+    bench.host = (struct leat_host){.id = "bench",
+                                    .loop = bench.loop,
+                                    .gate = &bench.gate,
+                                    .out = {leat_fanout_node(bench.fanout)},
+                                    .waiter = {.wake = on_wake, .ctx = &bench}};
     leat_list_init(&bench.host.waiter.link);
     return LEAT_OK;
 }
@@ -148,8 +151,8 @@ static const struct leat_ack *last_ack(void)
     return &bench.acks[bench.emits];
 }
 
-/* Scenario: one branch is full. Guarantees: nobody gets anything, nothing stays reserved, refused is counted; the source
- * is woken within 20 ms and then all get it, sharing the bytes. */
+/* Scenario: one branch is full. Guarantees: nobody gets anything, nothing stays reserved, refused is counted; the
+ * source is woken within 20 ms and then all get it, sharing the bytes. */
 LEAT_TEST(all_or_none)
 {
     EXPECT_OK(bench_open());
@@ -222,7 +225,8 @@ LEAT_TEST(when_nobody_takes_nothing_is_thrown_away)
     bench_close();
 }
 
-/* Scenario: a branch is full now and again a minute later, nobody looked in between. Guarantees: that is not a minute. */
+/* Scenario: a branch is full now and again a minute later, nobody looked in between. Guarantees: that is not a minute.
+ */
 LEAT_TEST(full_twice_is_not_full_all_the_time)
 {
     EXPECT_OK(bench_open());
@@ -295,11 +299,13 @@ static void wakes(struct leat_waiter *waiter)
         leat_gate_forget(waits->forgets);
 }
 
-/* Scenario: waiters that ask twice, wait again, and forget one another while woken. Guarantees: once each an opening. */
+/* Scenario: waiters that ask twice, wait again, and forget one another while woken. Guarantees: once each an opening.
+ */
 LEAT_TEST(the_gate_wakes_each_once)
 {
     EXPECT_OK(bench_open());
-    struct waits a = {.waiter = {.wake = wakes}, .again = true}, b = {.waiter = {.wake = wakes}}, c = {.waiter = {.wake = wakes}};
+    struct waits a = {.waiter = {.wake = wakes}, .again = true}, b = {.waiter = {.wake = wakes}},
+                 c = {.waiter = {.wake = wakes}};
     leat_list_init(&a.waiter.link);
     leat_list_init(&b.waiter.link);
     leat_list_init(&c.waiter.link);
