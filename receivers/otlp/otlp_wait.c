@@ -3,7 +3,7 @@
  * the client's deadline has passed. */
 #include <stdio.h>
 
-#include "agent/base/alloc.h"
+#include "agent/base/obj.h"
 #include "receivers/otlp/otlp.h"
 
 /* A request between its body and its answer. In otlp->room[signal] it has its batch and wants room; in otlp->acks its
@@ -54,7 +54,7 @@ static void end(struct otlp_waiting *waiting)
         otlp->waiting_bytes -= waiting->batch->payload.bytes;
         leat_batch_free(waiting->batch);
     }
-    leat_free(waiting);
+    leat_obj_free(waiting, sizeof *waiting);
     otlp_tell_stopped(otlp);
 }
 
@@ -71,7 +71,7 @@ static void on_deadline(struct leat_timer *timer)
 
 static struct otlp_waiting *waiting_new(struct otlp_state *otlp, const struct otlp_request *request)
 {
-    struct otlp_waiting *waiting = leat_zalloc(1, sizeof *waiting);
+    struct otlp_waiting *waiting = leat_obj_new(sizeof *waiting);
     if (!waiting)
         return NULL;
     waiting->otlp = otlp;
@@ -108,7 +108,7 @@ static void on_final(struct leat_ack *ack)
 {
     struct otlp_waiting *waiting = LEAT_CONTAINER(ack, struct otlp_waiting, ack);
     if (!waiting->otlp) {
-        leat_free(waiting);
+        leat_obj_free(waiting, sizeof *waiting);
         return;
     }
     struct otlp_result result = result_of_ack(ack);
