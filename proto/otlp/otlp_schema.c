@@ -95,10 +95,3 @@ const struct otlp_msg *otlp_request_of(enum leat_signal signal)
                                                 &otlp_ExportTraceServiceRequest, &otlp_ExportProfilesServiceRequest};
     return of[signal];
 }
-
-const struct otlp_msg *otlp_response_of(enum leat_signal signal)
-{
-    static const struct otlp_msg *const of[] = {&otlp_ExportLogsServiceResponse, &otlp_ExportMetricsServiceResponse,
-                                                &otlp_ExportTraceServiceResponse, &otlp_ExportProfilesServiceResponse};
-    return of[signal];
-}

@@ -69,7 +69,6 @@ const struct otlp_field *otlp_field_by_json(const struct otlp_msg *msg, const vo
 uint32_t otlp_wire_of(unsigned kind); /* of one value of the kind */
 
 const struct otlp_msg *otlp_request_of(enum leat_signal signal);  /* Export<Signal>ServiceRequest */
-const struct otlp_msg *otlp_response_of(enum leat_signal signal); /* Export<Signal>ServiceResponse */
 
 #define OTLP_MESSAGES(X)                                                                                               \
     X(AnyValue)                                                                                                        \

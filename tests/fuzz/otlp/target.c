@@ -6,7 +6,7 @@
 #include "proto/otlp/otlp_form.h"
 #include "proto/otlp/otlp_json_write.h"
 #include "proto/otlp/otlp_repair.h"
-#include "proto/otlp/otlp_status.h"
+#include "proto/otlp_reply/otlp_reply.h"
 #include "proto/otlp/otlp_validate.h"
 #include "proto/otlp/otlp_view.h"
 
@@ -99,10 +99,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
         repair(signal, &chain, counts.items);
         read_all(signal, &chain);
     }
-    struct otlp_status status;
-    struct otlp_partial partial;
-    (void)otlp_status_of(leat_slice_of(at, (uint32_t)len), &status);
-    (void)otlp_partial_of(leat_slice_of(at, (uint32_t)len), &partial);
+    struct otlp_reply reply;
+    (void)!otlp_reply_status(leat_slice_of(at, (uint32_t)len), &reply);
+    (void)!otlp_reply_read(leat_slice_of(at, (uint32_t)len), &reply);
     leat_chain_done(&chain);
     leat_chain_done(&flat);
     return 0;

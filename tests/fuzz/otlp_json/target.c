@@ -3,8 +3,8 @@
 #include "agent/base/check.h"
 #include "proto/otlp/otlp_json_read.h"
 #include "proto/otlp/otlp_json_write.h"
-#include "proto/otlp/otlp_status.h"
 #include "proto/otlp/otlp_validate.h"
+#include "proto/otlp_reply/otlp_reply.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len);
 
@@ -33,10 +33,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
     LEAT_CHECK(leat_chain_copy(&json, text.at, text.len) == LEAT_OK);
     if (otlp_json_read(signal, &json, &payload, NULL) == LEAT_OK)
         write_and_read(signal, &payload);
-    struct otlp_status status;
-    struct otlp_partial partial;
-    (void)otlp_status_of_json(text, &status);
-    (void)otlp_partial_of_json(signal, text, &partial);
+    struct otlp_reply reply;
+    (void)!otlp_reply_status_json(text, &reply);
+    (void)!otlp_reply_read_json(text, &reply);
     leat_chain_done(&json);
     leat_chain_done(&payload);
     return 0;
