@@ -80,6 +80,7 @@ void leat_requests_done(struct leat_requests *requests)
     *requests = (struct leat_requests){0};
 }
 
+LEAT_PRINTF(3, 0)
 static void say(struct leat_verdict *out, enum leat_verdict_kind kind, const char *fmt, va_list args)
 {
     out->kind = kind;

@@ -98,6 +98,8 @@ static leat_rc read_line(struct basic_auth *basic, const char *line, size_t len,
     const char *colon = memchr(line, ':', len);
     if (!colon || colon == line || colon + 1 == line + len)
         return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "is not user:hash");
+    if (memchr(line, 0, len))
+        return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "holds a NUL byte");
     const char *hash = colon + 1;
     size_t hash_len = len - (size_t)(hash - line);
     if (hash_len >= 6 && memcmp(hash, "$apr1$", 6) == 0)

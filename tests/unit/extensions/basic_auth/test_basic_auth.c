@@ -140,6 +140,8 @@ LEAT_TEST(bad_users_are_refused)
     struct leat_err err;
     EXPECT_RC(basic_auth__users_read(&basic, "a:b\nxyz\n", 8, "htpasswd::inline", &err), LEAT_ECONFIG);
     EXPECT_STR(err.text, "htpasswd::inline: line 2: is not user:hash");
+    EXPECT_RC(basic_auth__users_read(&basic, "c\0d:e", 5, "htpasswd::inline", &err), LEAT_ECONFIG);
+    EXPECT_STR(err.text, "htpasswd::inline: line 1: holds a NUL byte");
     EXPECT_RC(basic_auth__users_read(&basic, "a:$apr1$x", 9, "htpasswd::inline", &err), LEAT_ECONFIG);
     EXPECT(strstr(err.text, "$apr1$x") == NULL);
     basic_auth__close(&basic);
