@@ -8,7 +8,8 @@
 #define SLACK 64u     /* short copies write whole words past their end */
 #define REACH 65535u  /* of a copy with a two-byte offset; places are kept modulo one more */
 #define COPY_MAX 64u
-#define MATCH_MIN 6u    /* a shorter one saves less than it costs to find */
+#define MATCH_MIN 7u /* shorter ones save less than they cost to find and to write */
+#define MATCH_SHIFT (8 * (LOAD_BYTES - MATCH_MIN))
 #define LOAD_BYTES 8u   /* read at a position that is looked up */
 #define REPEAT_MIN 12u  /* less is left to the literal around it */
 #define SKIP_SHIFT 1u   /* after so many misses (2^n) the matcher takes longer steps */
@@ -16,7 +17,7 @@
 
 enum { LITERAL = 0, COPY_1 = 1, COPY_2 = 2, COPY_4 = 3 };
 
-/* A copy ends a literal and takes at least 6 plain bytes for three written ones, or REPEAT_MIN for five: so
+/* A copy ends a literal and takes at least MATCH_MIN plain bytes for three written ones, or REPEAT_MIN for five: so
  * only the heads of long literals add to the plain length, at most one byte in 60. */
 size_t snappy_put_bound(uint32_t len)
 {
@@ -92,16 +93,16 @@ static inline uint8_t *copy(uint8_t *to, uint32_t distance, uint32_t len)
 
 /* ---- the matcher ---- */
 
-/* Of the six bytes at `at`: its upper bits are a slot of the table, the next 16 are kept there beside the place, so
- * that the bytes of a candidate that is none are rarely looked at: they are seldom in the nearest cache. */
+/* Of the MATCH_MIN bytes at `at`: its upper bits are a slot of the table, the next 16 are kept there beside the place,
+ * so that the bytes of a candidate that is none are rarely looked at: they are seldom in the nearest cache. */
 static inline uint64_t mix(const uint8_t *at)
 {
-    return (pb_load64(at) << 16) * 0x9e3779b97f4a7c15u;
+    return (pb_load64(at) << MATCH_SHIFT) * 0x9e3779b97f4a7c15u;
 }
 
-static inline bool same6(const uint8_t *a, const uint8_t *b)
+static inline bool same_min(const uint8_t *a, const uint8_t *b)
 {
-    return (pb_load64(a) ^ pb_load64(b)) << 16 == 0;
+    return (pb_load64(a) ^ pb_load64(b)) << MATCH_SHIFT == 0;
 }
 
 /* How many bytes at `a` and `b` are the same; `end` ends b's, and a is before b. */
@@ -128,7 +129,7 @@ static inline uint32_t same_before(const uint8_t *a, const uint8_t *b, uint32_t 
     return n < most ? n : most;
 }
 
-/* The distance to an earlier place with the six bytes of `at`, or 0; `at` takes its slot. */
+/* The distance to an earlier place with the same MATCH_MIN bytes as `at`, or 0; `at` takes its slot. */
 static inline uint32_t look(uint32_t *table, const uint8_t *plain, uint32_t at)
 {
     uint64_t mixed = mix(plain + at);
@@ -137,7 +138,7 @@ static inline uint32_t look(uint32_t *table, const uint8_t *plain, uint32_t at)
     if (((was ^ check) & 0xffff0000u) != 0)
         return 0;
     uint32_t distance = (at - was) & 0xffff;
-    return distance <= at && same6(plain + at - distance, plain + at) ? distance : 0;
+    return distance <= at && same_min(plain + at - distance, plain + at) ? distance : 0;
 }
 
 void snappy_put_match(struct snappy_put *put, uint32_t len)
@@ -154,7 +155,7 @@ void snappy_put_match(struct snappy_put *put, uint32_t len)
         }
         const uint8_t *here = plain + at;
         uint32_t back = at - distance >= 8 ? same_before(here - distance, here, at - pending) : 0;
-        uint32_t n = 6 + same(here + 6 - distance, here + 6, plain + end);
+        uint32_t n = MATCH_MIN + same(here + MATCH_MIN - distance, here + MATCH_MIN, plain + end);
         to = copy(literal(put, to, pending, at - back), distance, n + back);
         at += n;
         pending = at;

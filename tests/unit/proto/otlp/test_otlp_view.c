@@ -183,3 +183,44 @@ LEAT_TEST_OOM(view_survives_any_failed_allocation)
     pb_buf_done(&b);
     return rc;
 }
+
+static void expect_dressed(struct leat_slice record)
+{
+    struct otlp_log log;
+    struct otlp_attribute a;
+    EXPECT(otlp_log_of(record, &log));
+    EXPECT_EQ(log.time_unix_nano, 0x0807060504030201);
+    EXPECT_EQ(log.severity_number, 9);
+    EXPECT(log.body.kind == OTLP_TEXT && leat_slice_is(log.body.text, "hey"));
+    EXPECT(otlp_attribute_next(&log.attributes, 6, &a) && leat_slice_is(a.key, "k") &&
+           leat_slice_is(a.value.text, "v"));
+    EXPECT(otlp_attribute_next(&log.attributes, 6, &a) && leat_slice_is(a.key, "n") && a.value.integer == 300);
+    EXPECT(a.value.kind == OTLP_INTEGER);
+    EXPECT(!otlp_attribute_next(&log.attributes, 6, &a));
+}
+
+/* Scenario:   one record as everybody writes it, then with tags and lengths longer than need be, a value before its key
+ *             and a field nobody knows.
+ * Guarantees: both say the same; cut short anywhere neither is read past its end. */
+LEAT_TEST(view_reads_a_record_in_any_dress)
+{
+    static const char usual[] = "\x09\x01\x02\x03\x04\x05\x06\x07\x08\x10\x09\x2a\x05\x0a\x03hey"
+                                "\x32\x08\x0a\x01k\x12\x03\x0a\x01v\x32\x08\x0a\x01n\x12\x03\x18\xac\x02";
+    static const char odd[] =
+        "\x89\x00\x01\x02\x03\x04\x05\x06\x07\x08\x90\x00\x89\x00\xaa\x00\x87\x00\x8a\x00\x83\x00"
+        "hey\x32\x89\x00\x12\x04\x0a\x81\x00v\x0a\x01k\x78\x01\xb2\x00\x09\x12\x04\x18\xac\x82\x00"
+        "\x0a\x01n";
+    static const struct leat_slice records[] = {LEAT_SLICE(usual), LEAT_SLICE(odd)};
+    for (unsigned i = 0; i < 2; i++) {
+        expect_dressed(records[i]);
+        for (uint32_t len = 1; len < records[i].len; len++) {
+            struct leat_chain cut = kit_chain(records[i].at, len, 0);
+            struct otlp_log log;
+            struct otlp_attribute a;
+            if (otlp_log_of(cut.vec[0], &log))
+                while (otlp_attribute_next(&log.attributes, 6, &a))
+                    EXPECT(a.key.len <= 1);
+            leat_chain_done(&cut);
+        }
+    }
+}
