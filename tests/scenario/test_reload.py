@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 
-from leatkit import can_connect, free_port, logs, otlp_in, otlp_out, pipeline, post, until
+from leatkit import SANITIZED, can_connect, free_port, logs, otlp_in, otlp_out, pipeline, post, until
 
 
 def hup(one):
@@ -191,3 +191,30 @@ def test_a_second_sighup_reads_again(agent, peer):
     until(lambda: len(sink.delivered()) == 4)
     assert sink.delivered()[-1].headers['x-generation'] == 'last'
     assert one.stop() == 0
+
+
+def test_files_are_read_on_where_a_reload_left_them(agent, peer, tmp_path):
+    """A file that grows during twelve reloads, on three shards with batching: each line once, and the heap does not grow."""
+    sink = peer()
+    file = tmp_path / 'app.log'
+    file.write_text('')
+    config = pipeline({'file_log': {'include': [str(file)], 'start_at': 'beginning', 'poll_interval': '20ms', 'storage': 'file_storage'}},
+                      {'otlp_http': otlp_out(sink.url)}, ('logs',), {'batch': {'timeout': '20ms'}}, leat={'shards': 3},
+                      extensions={'file_storage': {'directory': str(tmp_path / 'state'), 'create_directory': True}})
+    config['service']['extensions'] = ['file_storage']
+    one = agent(config)
+    count, sizes = 0, []
+    for i in range(12):
+        with open(file, 'a') as f:
+            for _ in range(500):
+                f.write('line %d\n' % count)
+                count += 1
+        hup(one)
+        until(lambda: can_connect(one.metrics_port) and one.log().count('in force') == i + 1, what='reload %d' % i)
+        sizes.append(one.rss())
+    until(lambda: len(sink.log_bodies()) >= count, what='all lines')
+    assert one.stop() == 0
+    arrived = sink.log_bodies()
+    assert sorted(arrived) == sorted('line %d' % i for i in range(count)), (len(arrived), len(set(arrived)), count)
+    if not SANITIZED:
+        assert sizes[-1] - sizes[3] < 2 << 20, sizes
