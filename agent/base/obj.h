@@ -10,7 +10,7 @@
 
 #include "agent/base/rc.h"
 
-#define LEAT_OBJ_BYTES_MAX 4096u
+#define LEAT_OBJ_BYTES_MAX 8192u
 #define LEAT_OBJ_KEPT_BYTES 262144u
 
 void *leat_obj_new(uint64_t size) LEAT_MUST_CHECK; /* zeroed */

@@ -16,7 +16,8 @@ void leat_sender_totals_init(struct leat_sender_totals *totals, const struct lea
 
 static void tell_drained(struct leat_sender *sender)
 {
-    if (!sender->draining || !sender->drained || sender->loads_out || !leat_list_empty(&sender->queue))
+    if (!sender->draining || !sender->drained || sender->loads_out || !leat_list_empty(&sender->queue) ||
+        sender->preparation)
         return;
     if (sender->carrier->ops->flush)
         sender->carrier->ops->flush(sender->carrier);
@@ -30,7 +31,8 @@ static void on_pump(struct leat_task *task)
     struct leat_sender *sender = task->ctx;
     if (sender->abandoned)
         leat_sender__drop_queue(sender, LEAT_DROP_SHUTDOWN);
-    while (!sender->held && sender->loads_out < (uint32_t)sender->concurrency) {
+    bool ready = leat_list_empty(&sender->queue) || leat_sender__prepare(sender);
+    while (ready && !sender->held && sender->loads_out < (uint32_t)sender->concurrency) {
         struct leat_sender__shipment *shipment;
         if (!leat_sender__take(sender, &shipment))
             break;
@@ -178,6 +180,7 @@ void leat_sender_abandon(struct leat_sender *sender)
         leat_timer_start(sender->loop, &shot->timer, 1);
     }
     cancel_all(sender);
+    leat_sender__prepare_abandon(sender);
     leat_loop_defer(sender->loop, &sender->pump);
 }
 
@@ -198,6 +201,7 @@ struct leat_sender *leat_sender_close(struct leat_sender *sender)
     if (!sender)
         return NULL;
     LEAT_CHECK(sender->loads_out == 0 && leat_list_empty(&sender->queue));
+    leat_sender__prepare_end(sender);
     leat_timer_stop(sender->loop, &sender->flush);
     leat_timer_stop(sender->loop, &sender->probe);
     leat_task_cancel(&sender->pump);

@@ -69,6 +69,8 @@ struct leat_sender__shipment {
     struct leat_list link;      /* sender->shipments */
 };
 
+struct leat_sender__preparation;
+
 struct leat_sender {
     struct leat_stage node;
     struct leat_loop *loop;
@@ -101,7 +103,8 @@ struct leat_sender {
     uint64_t hold_probe_ns;
     struct leat_timer probe;
 
-    bool prepared, preparing, draining, abandoned;
+    struct leat_sender__preparation *preparation; /* under way; NULL: not begun, or done */
+    bool prepared, draining, abandoned;
     void (*drained)(void *ctx);
     void *drained_ctx;
     struct leat_log_limit complaint;
@@ -116,6 +119,11 @@ void leat_sender__put_reserved(struct leat_sender *sender, struct leat_batch *ba
 int64_t leat_sender__units(const struct leat_sender *sender, const struct leat_batch *batch);
 struct leat_sender__load *leat_sender__take(struct leat_sender *sender, struct leat_sender__shipment **ret_shipment);
 void leat_sender__drop_queue(struct leat_sender *sender, enum leat_drop reason);
+
+/* sender_prepare.c */
+bool leat_sender__prepare(struct leat_sender *sender); /* the queue may be served */
+void leat_sender__prepare_abandon(struct leat_sender *sender);
+void leat_sender__prepare_end(struct leat_sender *sender);
 
 /* sender_settle.c */
 void leat_sender__settle(struct leat_sender__shipment *shipment, uint32_t item, uint32_t count,

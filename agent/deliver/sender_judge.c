@@ -289,7 +289,7 @@ void leat_sender__judge(struct leat_sender__shot *shot, const struct leat_reply 
     struct leat_sender *sender = sender_of(shot);
     struct leat_err err = {0};
     uint32_t bytes = shot->request->count / 8 + 1;
-    uint8_t few[2 * 64] = {0}, *many = bytes > 64 ? leat_zalloc(2, bytes) : few;
+    uint8_t few[2 * 64] = {0}, *many = bytes > 64 ? leat_obj_new(2ull * bytes) : few;
     if (!many) {
         leat_sender__shot_retry(shot, 0);
         return;
@@ -306,5 +306,5 @@ void leat_sender__judge(struct leat_sender__shot *shot, const struct leat_reply 
     if (was_held && rc == LEAT_OK && verdict.kind != LEAT_VERDICT_HOLD && sender->held)
         leat_sender__release_held(sender);
     if (many != few)
-        leat_free(many);
+        leat_obj_free(many, 2ull * bytes);
 }
