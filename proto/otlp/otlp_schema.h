@@ -68,7 +68,7 @@ const struct otlp_field *otlp_field_by_number(const struct otlp_msg *msg, uint32
 const struct otlp_field *otlp_field_by_json(const struct otlp_msg *msg, const void *name, size_t len);
 uint32_t otlp_wire_of(unsigned kind); /* of one value of the kind */
 
-const struct otlp_msg *otlp_request_of(enum leat_signal signal);  /* Export<Signal>ServiceRequest */
+const struct otlp_msg *otlp_request_of(enum leat_signal signal); /* Export<Signal>ServiceRequest */
 
 #define OTLP_MESSAGES(X)                                                                                               \
     X(AnyValue)                                                                                                        \
@@ -80,10 +80,7 @@ const struct otlp_msg *otlp_request_of(enum leat_signal signal);  /* Export<Sign
                         X(ScopeMetrics) X(ResourceMetrics) X(ExportMetricsServiceRequest) X(ValueType) X(Sample)       \
                             X(Profile) X(ScopeProfiles) X(ResourceProfiles) X(Mapping) X(Line) X(Location) X(Function) \
                                 X(Link) X(KeyValueAndUnit) X(Stack) X(ProfilesDictionary)                              \
-                                    X(ExportProfilesServiceRequest) X(LogsPartialSuccess) X(TracePartialSuccess)       \
-                                        X(MetricsPartialSuccess) X(ProfilesPartialSuccess)                             \
-                                            X(ExportLogsServiceResponse) X(ExportTraceServiceResponse)                 \
-                                                X(ExportMetricsServiceResponse) X(ExportProfilesServiceResponse)
+                                    X(ExportProfilesServiceRequest)
 
 #define X(Name) extern const struct otlp_msg otlp_##Name;
 OTLP_MESSAGES(X)

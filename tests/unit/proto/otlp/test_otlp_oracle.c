@@ -20,11 +20,6 @@ static const ProtobufCMessageDescriptor *const requests[] = {
     &opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__descriptor,
     &opentelemetry__proto__collector__trace__v1__export_trace_service_request__descriptor,
     &opentelemetry__proto__collector__profiles__v1development__export_profiles_service_request__descriptor};
-static const ProtobufCMessageDescriptor *const responses[] = {
-    &opentelemetry__proto__collector__logs__v1__export_logs_service_response__descriptor,
-    &opentelemetry__proto__collector__metrics__v1__export_metrics_service_response__descriptor,
-    &opentelemetry__proto__collector__trace__v1__export_trace_service_response__descriptor,
-    &opentelemetry__proto__collector__profiles__v1development__export_profiles_service_response__descriptor};
 
 static ProtobufCType type_of(unsigned kind)
 {
@@ -61,10 +56,8 @@ static void expect_same(const struct otlp_msg *msg, const ProtobufCMessageDescri
 /* Guarantees: each field of our tables has the number, name, type and label of the schema, and none is missing. */
 LEAT_TEST(tables_are_the_schema)
 {
-    for (int i = 0; i < LEAT_SIGNAL_COUNT; i++) {
+    for (int i = 0; i < LEAT_SIGNAL_COUNT; i++)
         expect_same(otlp_request_of((enum leat_signal)i), requests[i], 0);
-        expect_same(otlp_response_of((enum leat_signal)i), responses[i], 0);
-    }
 }
 
 /* The bytes as the generated codec writes them: defaults gone, fields in order. */
