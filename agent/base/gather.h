@@ -17,8 +17,7 @@ struct leat_gather {
     uint32_t used;
 };
 
-/* Copies the piece behind `to`, and counts it as copied. `more`: bytes known to follow, UINT64_MAX when nobody knows.
- */
+/* Copies the piece behind `to`, and counts it as copied. `more`: bytes known to follow; UINT64_MAX: nobody knows. */
 leat_rc leat_gather_put(struct leat_gather *gather, struct leat_chain *to, struct leat_slice piece,
                         uint64_t more) LEAT_MUST_CHECK;
 void leat_gather_done(struct leat_gather *gather); /* what was gathered stays the chain's */
