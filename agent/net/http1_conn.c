@@ -347,5 +347,6 @@ void leat_http1__conn_drain(struct leat_http1_exchange *exchange)
 
 void leat_http1__conn_abort(struct leat_http1_exchange *exchange)
 {
+    tell_gone(exchange); /* now, since the handler's own state may end right after the server's close */
     leat_http1__conn_kill(exchange);
 }

@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 import time
+import urllib.request
 
 from leatkit import SANITIZED, can_connect, free_port, logs, otlp_in, otlp_out, pipeline, post, until
 
@@ -218,3 +219,37 @@ def test_files_are_read_on_where_a_reload_left_them(agent, peer, tmp_path):
     assert sorted(arrived) == sorted('line %d' % i for i in range(count)), (len(arrived), len(set(arrived)), count)
     if not SANITIZED:
         assert sizes[-1] - sizes[3] < 2 << 20, sizes
+
+
+def test_dumps_and_scrapes_under_way_survive_reloads(agent, peer):
+    """Dump pages are asked for all the time while sixty reloads follow each other: some answers are lost, nothing breaks."""
+    sink = peer()
+    receivers, port, _ = otlp_in()
+    one = agent(pipeline(receivers, {'otlp_http': otlp_out(sink.url)}, ('logs',), {'batch': {'timeout': '10ms'}}, leat={'shards': 3}))
+    done, pages = threading.Event(), []
+
+    def ask():
+        while not done.is_set():
+            try:
+                with urllib.request.urlopen('http://127.0.0.1:%d/debug/dump' % one.metrics_port, timeout=10) as r:
+                    pages.append(r.read())
+            except OSError:
+                pass
+            except http.client.HTTPException:
+                pass
+
+    askers = [threading.Thread(target=ask, daemon=True) for _ in range(3)]
+    load = Load(port)
+    for asker in askers:
+        asker.start()
+    for _ in range(60):
+        hup(one)
+        time.sleep(0.04)
+        assert one.process.poll() is None, one.log()[-3000:]
+    done.set()
+    for asker in askers:
+        asker.join(30)
+    load.stop()
+    assert len(pages) > 20
+    assert one.stop() == 0
+    assert set(load.accepted) <= set(sink.log_bodies())

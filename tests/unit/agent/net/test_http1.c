@@ -432,6 +432,27 @@ LEAT_TEST(http1_tells_the_handler_that_the_client_left)
     bed_close(&bed);
 }
 
+/* Scenario:   the server closes while a request is with the handler, whose own state ends right after.
+ * Guarantees: the handler is told before close returns, and never again. */
+LEAT_TEST(http1_close_tells_at_once)
+{
+    struct bed bed;
+    struct leat_http1_limits limits = default_limits();
+    EXPECT_OK(bed_open(&bed, &limits));
+    int fd = raw_connect(&bed);
+    raw_send(fd, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+    turn(&bed, 10);
+    EXPECT(bed.held != NULL);
+    leat_http1_server_close(bed.server);
+    EXPECT(bed.held == NULL);
+    EXPECT_EQ(bed.gone, 1);
+    turn(&bed, 10);
+    EXPECT_EQ(bed.gone, 1);
+    bed.server = NULL;
+    (void)close(fd);
+    bed_close(&bed);
+}
+
 static void on_drained(void *ctx)
 {
     ((struct bed *)ctx)->drained = true;
