@@ -29,7 +29,11 @@ def write_config(one, config):
 
 
 def reloads(one, result):
-    return one.total('leat_reloads_total', result=result)
+    """-1: the page is closed at this very moment."""
+    try:
+        return one.total('leat_reloads_total', result=result)
+    except (OSError, http.client.HTTPException):
+        return -1
 
 
 class Load:
