@@ -90,20 +90,20 @@ static leat_rc check_source(const struct otlp_edit_action_conf *action, struct l
 
 static leat_rc check_regex(const struct otlp_edit_action_conf *action, struct leat_err *reterr)
 {
-    struct otlp_edit_regex *regex;
-    leat_rc rc = otlp_edit__regex_open(action->pattern, &regex, reterr);
+    struct leat_regex *regex;
+    leat_rc rc = leat_regex_open(action->pattern, &regex, reterr);
     if (rc != LEAT_OK)
         return rc;
-    uint32_t groups = otlp_edit__regex_groups(regex);
+    uint32_t groups = leat_regex_groups(regex);
     if (action->action == OTLP_EDIT_EXTRACT) {
         if (groups == 0)
             rc = LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "extract: pattern \"%s\" has no named group", action->pattern);
         for (uint32_t i = 1; rc == LEAT_OK && i <= groups; i++)
-            if (!otlp_edit__regex_name(regex, i))
+            if (!leat_regex_name(regex, i))
                 rc = LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "extract: pattern \"%s\" has a group without a name",
                                 action->pattern);
     }
-    (void)otlp_edit__regex_close(regex);
+    (void)leat_regex_close(regex);
     return rc;
 }
 

@@ -1,20 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* otlp_edit_inner -- a program, its scratch, and one attribute list under edit; private to this folder. */
 #pragma once
+#include "agent/base/regex.h"
 #include "proto/otlp/otlp_view.h"
 #include "proto/otlp_edit/otlp_edit.h"
 #include "proto/protobuf/pb_write.h"
-
-/* ---- regular expressions (otlp_edit_regex.c) ---- */
-
-struct otlp_edit_regex;
-leat_rc otlp_edit__regex_open(const char *pattern, struct otlp_edit_regex **ret_regex, struct leat_err *reterr);
-struct otlp_edit_regex *otlp_edit__regex_close(struct otlp_edit_regex *regex);
-bool otlp_edit__regex_find(struct otlp_edit_regex *regex, struct leat_slice text);
-struct leat_slice otlp_edit__regex_group(const struct otlp_edit_regex *regex, struct leat_slice text, uint32_t group);
-uint32_t otlp_edit__regex_groups(const struct otlp_edit_regex *regex);
-const char *otlp_edit__regex_name(const struct otlp_edit_regex *regex, uint32_t group); /* NULL: it has none */
-uint64_t otlp_edit__regex_limited(const struct otlp_edit_regex *regex);
 
 /* ---- a list under edit (otlp_edit_list.c) ---- */
 
@@ -74,7 +64,7 @@ struct otlp_edit_step {
     struct leat_slice value, fallback; /* AnyValue messages; at NULL: none */
     struct leat_slice from_attribute;
     const char *from_context; /* the header's name in lower case */
-    struct otlp_edit_regex *regex;
+    struct leat_regex *regex;
     struct leat_slice *groups; /* extract: key of each group, from 1 */
     int converted_type;
 };

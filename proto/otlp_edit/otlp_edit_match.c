@@ -6,14 +6,14 @@
 
 struct texts { /* a list of which one must be met */
     struct leat_slice *strict;
-    struct otlp_edit_regex **regexes;
+    struct leat_regex **regexes;
     uint32_t count;
 };
 struct pair {
     struct leat_slice key;
     struct pb_buf bytes; /* of the value wanted */
     struct otlp_value value;
-    struct otlp_edit_regex *regex;
+    struct leat_regex *regex;
     bool any;
 };
 struct pairs {
@@ -46,7 +46,7 @@ static leat_rc texts_open(const char *const *at, uint32_t count, bool regexp, st
     for (uint32_t i = 0; rc == LEAT_OK && i < count; i++, ret->count++) {
         ret->strict[i] = leat_slice_str(at[i]);
         if (regexp)
-            rc = otlp_edit__regex_open(at[i], &ret->regexes[i], reterr);
+            rc = leat_regex_open(at[i], &ret->regexes[i], reterr);
     }
     return rc;
 }
@@ -54,7 +54,7 @@ static leat_rc texts_open(const char *const *at, uint32_t count, bool regexp, st
 static void texts_done(struct texts *texts)
 {
     for (uint32_t i = 0; i < texts->count; i++)
-        (void)otlp_edit__regex_close(texts->regexes[i]);
+        (void)leat_regex_close(texts->regexes[i]);
     leat_free(texts->strict);
     leat_free(texts->regexes);
 }
@@ -66,7 +66,7 @@ static leat_rc pair_open(const struct otlp_edit_pair_conf *conf, bool regexp, st
     if (ret->any)
         return LEAT_OK;
     if (regexp && conf->value.kind == LEAT_VALUE_STRING)
-        return otlp_edit__regex_open(conf->value.text, &ret->regex, reterr);
+        return leat_regex_open(conf->value.text, &ret->regex, reterr);
     if (regexp)
         return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "match_type regexp: the value of \"%s\" must be a string",
                           conf->key);
@@ -91,7 +91,7 @@ static leat_rc pairs_open(const struct leat_items *items, bool regexp, struct pa
 static void pairs_done(struct pairs *pairs)
 {
     for (uint32_t i = 0; i < pairs->count; i++) {
-        (void)otlp_edit__regex_close(pairs->at[i].regex);
+        (void)leat_regex_close(pairs->at[i].regex);
         pb_buf_done(&pairs->at[i].bytes);
     }
     leat_free(pairs->at);
@@ -171,7 +171,7 @@ struct otlp_edit_match *otlp_edit_match_close(struct otlp_edit_match *match)
 static bool one_of(const struct texts *texts, struct leat_slice text)
 {
     for (uint32_t i = 0; i < texts->count; i++)
-        if (texts->regexes[i] ? otlp_edit__regex_find(texts->regexes[i], text) : leat_slice_eq(texts->strict[i], text))
+        if (texts->regexes[i] ? leat_regex_find(texts->regexes[i], text) : leat_slice_eq(texts->strict[i], text))
             return true;
     return false;
 }
@@ -188,7 +188,7 @@ static bool pair_met(const struct pair *pair, struct leat_slice fields, uint32_t
             return true;
         if (!pair->regex)
             return otlp_edit__same(&a.value, &pair->value);
-        return otlp_edit__text(&a.value, room, sizeof room, &text) && otlp_edit__regex_find(pair->regex, text);
+        return otlp_edit__text(&a.value, room, sizeof room, &text) && leat_regex_find(pair->regex, text);
     }
     return false;
 }

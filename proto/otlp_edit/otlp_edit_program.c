@@ -36,12 +36,12 @@ static leat_rc lower(const char *name, const char **ret_name)
 
 static leat_rc groups_of(struct otlp_edit_step *step)
 {
-    uint32_t count = otlp_edit__regex_groups(step->regex);
+    uint32_t count = leat_regex_groups(step->regex);
     step->groups = leat_zalloc(count + 1, sizeof *step->groups);
     if (!step->groups)
         return LEAT_ENOMEM;
     for (uint32_t i = 1; i <= count; i++)
-        step->groups[i] = text_of(otlp_edit__regex_name(step->regex, i));
+        step->groups[i] = text_of(leat_regex_name(step->regex, i));
     return LEAT_OK;
 }
 
@@ -61,7 +61,7 @@ static leat_rc compile(const struct otlp_edit_action_conf *action, struct pb_buf
         return LEAT_RAISE(reterr, rc, 0, "out of memory");
     if (!action->pattern)
         return LEAT_OK;
-    rc = otlp_edit__regex_open(action->pattern, &step->regex, reterr);
+    rc = leat_regex_open(action->pattern, &step->regex, reterr);
     if (rc == LEAT_OK && step->verb == OTLP_EDIT_EXTRACT && groups_of(step) != LEAT_OK)
         rc = LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "out of memory");
     return rc;
@@ -93,7 +93,7 @@ struct otlp_edit *otlp_edit_close(struct otlp_edit *edit)
     if (!edit)
         return NULL;
     for (uint32_t i = 0; i < edit->step_count; i++) {
-        (void)otlp_edit__regex_close(edit->steps[i].regex);
+        (void)leat_regex_close(edit->steps[i].regex);
         leat_free(edit->steps[i].groups);
         leat_free((void *)(uintptr_t)edit->steps[i].from_context);
         pb_buf_done(&edit->values[2 * i]);
@@ -111,7 +111,7 @@ uint64_t otlp_edit_limited(const struct otlp_edit *edit)
 {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < edit->step_count; i++)
-        sum += edit->steps[i].regex ? otlp_edit__regex_limited(edit->steps[i].regex) : 0;
+        sum += edit->steps[i].regex ? leat_regex_limited(edit->steps[i].regex) : 0;
     return sum;
 }
 
@@ -210,9 +210,9 @@ static leat_rc extract(const struct otlp_edit_step *step, struct otlp_edit_list 
 {
     struct otlp_value value;
     leat_rc rc = typed(list, entry, &value);
-    if (rc != LEAT_OK || value.kind != OTLP_TEXT || !otlp_edit__regex_find(step->regex, value.text))
+    if (rc != LEAT_OK || value.kind != OTLP_TEXT || !leat_regex_find(step->regex, value.text))
         return rc;
-    uint32_t groups = otlp_edit__regex_groups(step->regex);
+    uint32_t groups = leat_regex_groups(step->regex);
     if (!pb_buf_room(&list->scratch, groups * (value.text.len + 16ull))) /* nothing moves below */
         return LEAT_ENOMEM;
     if (entry->scratch_at) {
@@ -223,7 +223,7 @@ static leat_rc extract(const struct otlp_edit_step *step, struct otlp_edit_list 
     for (uint32_t i = 1; rc == LEAT_OK && i <= groups; i++) {
         struct leat_slice made = {0};
         uint32_t at =
-            otlp_edit__put_text(&list->scratch, otlp_edit__regex_group(step->regex, value.text, i), &made.len);
+            otlp_edit__put_text(&list->scratch, leat_regex_group(step->regex, value.text, i), &made.len);
         rc = at ? otlp_edit__set(list, otlp_edit__find(list, step->groups[i]), step->groups[i], made, at) : LEAT_ENOMEM;
     }
     return rc;
@@ -235,7 +235,7 @@ static leat_rc each_matching(const struct otlp_edit_step *step, struct otlp_edit
     leat_rc rc = LEAT_OK;
     for (uint32_t i = 0; rc == LEAT_OK && i < list->count; i++) {
         struct otlp_edit_entry *entry = &list->at[i];
-        if (entry->state == OTLP_EDIT_DELETED || !otlp_edit__regex_find(step->regex, entry->key))
+        if (entry->state == OTLP_EDIT_DELETED || !leat_regex_find(step->regex, entry->key))
             continue;
         if (step->verb == OTLP_EDIT_HASH)
             rc = hash(list, entry);

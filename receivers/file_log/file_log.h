@@ -9,6 +9,7 @@
 #pragma once
 #include <sys/types.h>
 
+#include "agent/base/regex.h"
 #include "agent/base/field.h"
 #include "agent/base/list.h"
 #include "agent/base/strbuf.h"
@@ -102,13 +103,10 @@ enum file_log_test { FILE_LOG_TEST_NONE, FILE_LOG_TEST_MATCHES, FILE_LOG_TEST_LO
 leat_rc file_log__test_parse(const char *text, enum file_log_test *ret_test, char *ret_arg, size_t room,
                              struct leat_err *reterr);
 
-/* ---- regular expressions: PCRE2 with JIT and limits ---- */
-struct file_log_regex;
-leat_rc file_log__regex_open(const char *pattern, struct file_log_regex **ret_regex, struct leat_err *reterr);
-struct file_log_regex *file_log__regex_close(struct file_log_regex *regex); /* always NULL */
-/* Where it matches; false: it does not. *limited is set when a limit was hit (then: no match). */
-bool file_log__regex_find(struct file_log_regex *regex, const uint8_t *at, size_t len, size_t *ret_from, size_t *ret_to,
-                          bool *limited);
+struct file_log;
+/* Where the pattern matches; false: it does not. A search that hits a limit is counted and does not match. */
+bool file_log__matches(struct file_log *state, struct leat_regex *regex, struct leat_slice text,
+                       struct leat_slice *ret_match);
 
 /* ---- globs ---- */
 bool file_log__glob_match(const char *pattern, const char *path);            /* a whole path, with ** */
@@ -210,7 +208,7 @@ struct file_log {
     struct leat_host *host;
     enum file_log_encoding encoding;
     const struct file_log_operator *container, *recombine;
-    struct file_log_regex *line_start, *line_end, *entry;
+    struct leat_regex *line_start, *line_end, *entry;
     enum file_log_test entry_test;
     char entry_tag[FILE_LOG_TAG_MAX];
     struct leat_storage *storage;

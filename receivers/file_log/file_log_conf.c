@@ -291,13 +291,13 @@ static leat_rc check_globs(const struct leat_strings *list, const char *key, str
 
 static leat_rc check_regex(const char *pattern, const char *key, struct leat_err *reterr)
 {
-    struct file_log_regex *regex;
+    struct leat_regex *regex;
     if (!pattern || !*pattern)
         return LEAT_OK;
-    leat_rc rc = file_log__regex_open(pattern, &regex, reterr);
+    leat_rc rc = leat_regex_open(pattern, &regex, reterr);
     if (rc != LEAT_OK)
         return reterr ? leat_err_wrap(reterr, "%s", key) : rc;
-    (void)file_log__regex_close(regex);
+    (void)leat_regex_close(regex);
     return LEAT_OK;
 }
 

@@ -54,14 +54,27 @@ static bool cut_at_newline(const uint8_t *at, size_t len, struct cut *ret)
     return true;
 }
 
-static bool line_matches(struct file_log *state, struct file_log_regex *regex, const uint8_t *at, size_t len,
+bool file_log__matches(struct file_log *state, struct leat_regex *regex, struct leat_slice text,
+                       struct leat_slice *ret_match)
+{
+    uint64_t limited = leat_regex_limited(regex);
+    bool hit = leat_regex_find(regex, text);
+    file_log__count(state, FILE_LOG_REGEX_LIMIT, leat_regex_limited(regex) - limited);
+    if (hit)
+        *ret_match = leat_regex_group(regex, text, 0);
+    hit = hit && ret_match->at; /* \K may end a match before it begins */
+    return hit;
+}
+
+static bool line_matches(struct file_log *state, struct leat_regex *regex, const uint8_t *at, size_t len,
                          size_t *ret_from, size_t *ret_to)
 {
-    bool limited = false;
-    bool hit = file_log__regex_find(regex, at, len, ret_from, ret_to, &limited);
-    if (limited)
-        file_log__count(state, FILE_LOG_REGEX_LIMIT, 1);
-    return hit;
+    struct leat_slice match;
+    if (!file_log__matches(state, regex, leat_slice_of(at, (uint32_t)len), &match))
+        return false;
+    *ret_from = (size_t)(match.at - at);
+    *ret_to = *ret_from + match.len;
+    return true;
 }
 
 /* A record goes up to the next line that begins one. */

@@ -297,9 +297,9 @@ void file_log__close(void *ctx)
     }
     if (state->storage)
         state->storage->ops->close(state->storage);
-    state->line_start = file_log__regex_close(state->line_start);
-    state->line_end = file_log__regex_close(state->line_end);
-    state->entry = file_log__regex_close(state->entry);
+    state->line_start = leat_regex_close(state->line_start);
+    state->line_end = leat_regex_close(state->line_end);
+    state->entry = leat_regex_close(state->entry);
     leat_free(state->buckets);
     leat_free(state->buf);
     leat_free(state->scratch);
@@ -325,12 +325,12 @@ static leat_rc open_regexes(struct file_log *state, struct leat_err *reterr)
 {
     const struct file_log_conf *conf = state->conf;
     if (conf->multiline.line_start_pattern && *conf->multiline.line_start_pattern) {
-        leat_rc rc = file_log__regex_open(conf->multiline.line_start_pattern, &state->line_start, reterr);
+        leat_rc rc = leat_regex_open(conf->multiline.line_start_pattern, &state->line_start, reterr);
         if (rc != LEAT_OK)
             return rc;
     }
     if (conf->multiline.line_end_pattern && *conf->multiline.line_end_pattern) {
-        leat_rc rc = file_log__regex_open(conf->multiline.line_end_pattern, &state->line_end, reterr);
+        leat_rc rc = leat_regex_open(conf->multiline.line_end_pattern, &state->line_end, reterr);
         if (rc != LEAT_OK)
             return rc;
     }
@@ -341,7 +341,7 @@ static leat_rc open_regexes(struct file_log *state, struct leat_err *reterr)
         state->recombine->is_first_entry ? state->recombine->is_first_entry : state->recombine->is_last_entry;
     leat_rc rc = file_log__test_parse(test, &state->entry_test, arg, sizeof arg, reterr);
     if (rc == LEAT_OK && state->entry_test == FILE_LOG_TEST_MATCHES)
-        return file_log__regex_open(arg, &state->entry, reterr);
+        return leat_regex_open(arg, &state->entry, reterr);
     if (rc == LEAT_OK)
         memcpy(state->entry_tag, arg, strnlen(arg, sizeof state->entry_tag - 1)); /* test_parse bounds it */
     return rc;

@@ -8,12 +8,8 @@ static bool matches(struct file_log *state, const struct file_log_record *record
 {
     if (state->entry_test == FILE_LOG_TEST_LOGTAG)
         return strcmp(record->tag ? record->tag : "", state->entry_tag) == 0;
-    size_t from, to;
-    bool limited = false;
-    bool hit = file_log__regex_find(state->entry, record->body, record->len, &from, &to, &limited);
-    if (limited)
-        file_log__count(state, FILE_LOG_REGEX_LIMIT, 1);
-    return hit;
+    struct leat_slice match;
+    return file_log__matches(state, state->entry, leat_slice_of(record->body, (uint32_t)record->len), &match);
 }
 
 static bool enough(const struct file_log_operator *op, const struct file_log_held *held)

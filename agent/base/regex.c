@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define PCRE2_CODE_UNIT_WIDTH 8
+#include "agent/base/regex.h"
+
 #include <pcre2.h>
 
 #include "agent/base/alloc.h"
-#include "proto/otlp_edit/otlp_edit_inner.h"
 
-#define MATCH_LIMIT 100000u /* steps of one search */
+#define MATCH_LIMIT 100000u /* steps of one search: a bad pattern meets a bad text and loses */
 #define HEAP_LIMIT_KIB 1024u
 
-struct otlp_edit_regex {
+struct leat_regex {
     pcre2_code *code;
     pcre2_match_data *data;
     pcre2_match_context *context;
     uint64_t limited;
 };
 
-struct otlp_edit_regex *otlp_edit__regex_close(struct otlp_edit_regex *regex)
+struct leat_regex *leat_regex_close(struct leat_regex *regex)
 {
     if (regex) {
         pcre2_match_context_free(regex->context);
@@ -26,18 +27,18 @@ struct otlp_edit_regex *otlp_edit__regex_close(struct otlp_edit_regex *regex)
     return NULL;
 }
 
-leat_rc otlp_edit__regex_open(const char *pattern, struct otlp_edit_regex **ret_regex, struct leat_err *reterr)
+leat_rc leat_regex_open(const char *pattern, struct leat_regex **ret_regex, struct leat_err *reterr)
 {
     int code;
     PCRE2_SIZE at;
-    struct otlp_edit_regex *regex = leat_zalloc(1, sizeof *regex);
+    struct leat_regex *regex = leat_zalloc(1, sizeof *regex);
     if (!regex)
         return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "out of memory");
     regex->code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PCRE2_NEVER_BACKSLASH_C, &code, &at, NULL);
     if (!regex->code) {
         PCRE2_UCHAR text[128] = "";
         (void)pcre2_get_error_message(code, text, sizeof text);
-        (void)otlp_edit__regex_close(regex);
+        (void)leat_regex_close(regex);
         return LEAT_RAISE(reterr, LEAT_ECONFIG, code, "regular expression \"%s\", offset %zu: %s", pattern, at,
                           (char *)text);
     }
@@ -45,7 +46,7 @@ leat_rc otlp_edit__regex_open(const char *pattern, struct otlp_edit_regex **ret_
     regex->data = pcre2_match_data_create_from_pattern(regex->code, NULL);
     regex->context = pcre2_match_context_create(NULL);
     if (!regex->data || !regex->context) {
-        (void)otlp_edit__regex_close(regex);
+        (void)leat_regex_close(regex);
         return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "out of memory");
     }
     (void)pcre2_set_match_limit(regex->context, MATCH_LIMIT);
@@ -54,7 +55,7 @@ leat_rc otlp_edit__regex_open(const char *pattern, struct otlp_edit_regex **ret_
     return LEAT_OK;
 }
 
-bool otlp_edit__regex_find(struct otlp_edit_regex *regex, struct leat_slice text)
+bool leat_regex_find(struct leat_regex *regex, struct leat_slice text)
 {
     const uint8_t *at = text.len ? text.at : (const uint8_t *)"";
     int rc = pcre2_match(regex->code, at, text.len, 0, 0, regex->data, regex->context);
@@ -62,23 +63,23 @@ bool otlp_edit__regex_find(struct otlp_edit_regex *regex, struct leat_slice text
     return rc >= 0;
 }
 
-struct leat_slice otlp_edit__regex_group(const struct otlp_edit_regex *regex, struct leat_slice text, uint32_t group)
+struct leat_slice leat_regex_group(const struct leat_regex *regex, struct leat_slice text, uint32_t group)
 {
     const PCRE2_SIZE *where = pcre2_get_ovector_pointer(regex->data);
     PCRE2_SIZE from = where[2 * group], to = where[2 * group + 1];
-    if (from == PCRE2_UNSET || to <= from)
+    if (from == PCRE2_UNSET || to < from)
         return (struct leat_slice){0};
     return leat_slice_of(text.at + from, (uint32_t)(to - from));
 }
 
-uint32_t otlp_edit__regex_groups(const struct otlp_edit_regex *regex)
+uint32_t leat_regex_groups(const struct leat_regex *regex)
 {
     uint32_t count = 0;
     (void)pcre2_pattern_info(regex->code, PCRE2_INFO_CAPTURECOUNT, &count);
     return count;
 }
 
-const char *otlp_edit__regex_name(const struct otlp_edit_regex *regex, uint32_t group)
+const char *leat_regex_name(const struct leat_regex *regex, uint32_t group)
 {
     uint32_t count = 0, size = 0;
     PCRE2_SPTR table = NULL;
@@ -91,7 +92,7 @@ const char *otlp_edit__regex_name(const struct otlp_edit_regex *regex, uint32_t 
     return NULL;
 }
 
-uint64_t otlp_edit__regex_limited(const struct otlp_edit_regex *regex)
+uint64_t leat_regex_limited(const struct leat_regex *regex)
 {
     return regex->limited;
 }
