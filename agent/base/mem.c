@@ -28,7 +28,7 @@ static uint64_t copied_total; /* atomic */
 
 /* ---- budget ---- */
 
-static bool charge(struct leat_budget *budget, uint64_t bytes)
+bool leat_budget_charge(struct leat_budget *budget, uint64_t bytes)
 {
     if (!budget)
         return true;
@@ -43,7 +43,7 @@ static bool charge(struct leat_budget *budget, uint64_t bytes)
     return true;
 }
 
-static void discharge(struct leat_budget *budget, uint64_t bytes)
+void leat_budget_discharge(struct leat_budget *budget, uint64_t bytes)
 {
     if (budget)
         __atomic_sub_fetch(&budget->used_bytes, bytes, __ATOMIC_RELAXED);
@@ -64,7 +64,7 @@ static void page_release(struct leat_mem *page)
     struct leat_pool *pool = page->pool;
     LEAT_DCHECK(pool == leat_pool_here());
     pool->blocks_out--;
-    discharge(pool->budget, page->charged);
+    leat_budget_discharge(pool->budget, page->charged);
     if (pool->cached_count < CACHE_PAGES_MAX)
         pool->cached[pool->cached_count++] = page;
     else
@@ -79,11 +79,11 @@ static struct leat_mem *page_map(void)
 
 static struct leat_mem *page_new(struct leat_pool *pool)
 {
-    if (!charge(pool->budget, LEAT_PAGE_BYTES))
+    if (!leat_budget_charge(pool->budget, LEAT_PAGE_BYTES))
         return NULL;
     struct leat_mem *page = pool->cached_count ? pool->cached[--pool->cached_count] : page_map();
     if (!page) {
-        discharge(pool->budget, LEAT_PAGE_BYTES);
+        leat_budget_discharge(pool->budget, LEAT_PAGE_BYTES);
         return NULL;
     }
     *page = (struct leat_mem){.refs = 1, .size = PAGE_ROOM, .charged = LEAT_PAGE_BYTES, .at = (uint8_t *)(page + 1),
@@ -151,7 +151,7 @@ static void heap_release(struct leat_mem *mem)
 {
     LEAT_DCHECK(mem->pool == leat_pool_here());
     mem->pool->blocks_out--;
-    discharge(mem->pool->budget, mem->charged);
+    leat_budget_discharge(mem->pool->budget, mem->charged);
     leat_obj_free(mem, mem->charged);
 }
 
@@ -163,11 +163,11 @@ struct leat_mem *leat_mem_new(uint32_t size)
     if (size > UINT32_MAX - (uint32_t)sizeof(struct leat_mem))
         return NULL;
     uint32_t charged = size + (uint32_t)sizeof(struct leat_mem);
-    if (!charge(pool->budget, charged))
+    if (!leat_budget_charge(pool->budget, charged))
         return NULL;
     struct leat_mem *mem = charged > LEAT_OBJ_BYTES_MAX ? leat_alloc(charged) : leat_obj_new(charged);
     if (!mem) {
-        discharge(pool->budget, charged);
+        leat_budget_discharge(pool->budget, charged);
         return NULL;
     }
     *mem = (struct leat_mem){.refs = 1, .size = size, .charged = charged, .at = (uint8_t *)(mem + 1), .pool = pool,

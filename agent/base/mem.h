@@ -38,6 +38,9 @@ struct leat_budget {
 };
 
 bool leat_budget_above_soft(const struct leat_budget *budget); /* receivers answer AGAIN */
+/* For memory that is no block (a library's own): false at the hard limit, counted. NULL: no budget, always true. */
+bool leat_budget_charge(struct leat_budget *budget, uint64_t bytes) LEAT_MUST_CHECK;
+void leat_budget_discharge(struct leat_budget *budget, uint64_t bytes);
 
 /* ---- pool: one per shard; bound to the thread that runs the shard ---- */
 

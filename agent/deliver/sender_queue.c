@@ -195,26 +195,35 @@ static uint32_t count_together(struct leat_sender *sender)
     return n;
 }
 
-/* The oldest batch is over max_size: its head leaves as a batch of its own. Not cut when that fails: then it goes
- * whole. */
-static void cut_head(struct leat_sender *sender)
+/* How much of a batch of `size` its head takes: half of the pieces it will make, so that n items leave as k pieces after
+ * n * log(k) steps of cutting instead of n * k; a peer chooses n, and max_size may be small. */
+static int64_t head_size(int64_t size, int64_t max)
+{
+    int64_t pieces = (size + max - 1) / max;
+    return max * (pieces > 2 ? pieces / 2 : 1);
+}
+
+/* The oldest batch is over max_size: a part of it leaves as a batch of its own before it. False: it fits, or cannot be
+ * cut now: then it goes whole. */
+static bool cut_head(struct leat_sender *sender)
 {
     struct leat_batch *batch = head_of(sender);
     int64_t max = sender->conf->queue.batch.max_size;
     int sizer = batch_sizer(sender);
     if (!batches(sender) || max == 0 || !batch->form->cut || size_of(sizer, batch) <= max || batch->item_count < 2)
-        return;
+        return false;
+    int64_t want = head_size(size_of(sizer, batch), max);
     struct leat_batch *first = leat_batch_new(batch->signal, batch->form);
     struct leat_chain tail = {0};
-    uint32_t items_max = sizer == LEAT_SIZER_ITEMS ? (uint32_t)max : 0;
-    uint64_t bytes_max = sizer == LEAT_SIZER_BYTES ? (uint64_t)max : 0;
+    uint32_t items_max = sizer == LEAT_SIZER_ITEMS ? (uint32_t)want : 0;
+    uint64_t bytes_max = sizer == LEAT_SIZER_BYTES ? (uint64_t)want : 0;
     if (!first ||
         batch->form->cut(batch->signal, &batch->payload, items_max, bytes_max, &first->payload, &first->item_count,
                          &tail, NULL) != LEAT_OK ||
         tail.bytes == 0) {
         leat_chain_done(&tail);
         leat_batch_free(first);
-        return;
+        return false;
     }
     first->meta = leat_meta_ref(batch->meta);
     first->ack = batch->ack;
@@ -231,6 +240,7 @@ static void cut_head(struct leat_sender *sender)
     sender->queued_bytes += first->payload.bytes + batch->payload.bytes;
     more += leat_sender__units(sender, batch) + leat_sender__units(sender, first);
     __atomic_sub_fetch(&sender->totals->queue_left, more, __ATOMIC_RELAXED);
+    return true;
 }
 
 /* The batch leaves the queue and becomes a part of the load; its payload stays with the caller. */
@@ -298,7 +308,8 @@ struct leat_sender__load *leat_sender__take(struct leat_sender *sender, struct l
 {
     if (leat_list_empty(&sender->queue) || !enough(sender))
         return NULL;
-    cut_head(sender);
+    while (cut_head(sender)) {
+    }
     uint32_t count = count_together(sender);
     struct leat_sender__shipment *shipment;
     struct leat_sender__load *load = load_new(sender, count, &shipment);

@@ -139,50 +139,59 @@ static void open_with(struct batch_group *group, struct leat_batch *batch)
     group->merge = NULL;
 }
 
-/* The head of at most `most` items leaves, the rest stays open under its own part of the same ack. False: it cannot be
- * cut, or is no larger. */
-static bool cut_head(struct batch_group *group, uint32_t most)
+/* What is behind the first `items` items, as a batch of its own under its own part of the same ack. NULL: it cannot be cut
+ * (now), the batch is as it was. */
+static struct leat_batch *cut_off(struct leat_batch *batch, uint32_t items)
 {
-    struct leat_batch *open = group->open;
     struct leat_chain head, tail;
-    uint32_t items;
-    if (open->item_count <= most || !open->form->cut)
-        return false;
-    struct leat_batch *rest = leat_batch_new(open->signal, open->form);
+    struct leat_batch *rest = batch->form->cut ? leat_batch_new(batch->signal, batch->form) : NULL;
     if (!rest)
-        return false;
-    if (open->form->cut(open->signal, &open->payload, most, 0, &head, &items, &tail, NULL) != LEAT_OK) {
+        return NULL;
+    if (batch->form->cut(batch->signal, &batch->payload, items, 0, &head, &items, &tail, NULL) != LEAT_OK) {
         leat_batch_free(rest);
-        return false;
+        return NULL;
     }
     rest->payload = tail;
-    rest->item_count = open->item_count - items;
-    rest->meta = leat_meta_ref(open->meta);
-    rest->ack = open->ack;
-    rest->born_ns = open->born_ns;
-    leat_ack_split(open->ack, 1);
-    uint64_t bytes = open->payload.bytes ? open->payload.bytes : 1;
-    uint64_t pinned = (uint64_t)((double)open->pinned_bytes * ((double)head.bytes / (double)bytes));
-    rest->pinned_bytes = open->pinned_bytes - (pinned < open->pinned_bytes ? pinned : open->pinned_bytes);
-    open->pinned_bytes -= rest->pinned_bytes;
-    leat_chain_done(&open->payload);
-    open->payload = head;
-    open->item_count = items;
-    push_ready(group, open);
-    open_with(group, rest);
-    return true;
+    rest->item_count = batch->item_count - items;
+    rest->meta = leat_meta_ref(batch->meta);
+    rest->ack = batch->ack;
+    rest->born_ns = batch->born_ns;
+    leat_ack_split(batch->ack, 1);
+    uint64_t bytes = batch->payload.bytes ? batch->payload.bytes : 1;
+    uint64_t pinned = (uint64_t)((double)batch->pinned_bytes * ((double)head.bytes / (double)bytes));
+    rest->pinned_bytes = batch->pinned_bytes - (pinned < batch->pinned_bytes ? pinned : batch->pinned_bytes);
+    batch->pinned_bytes -= rest->pinned_bytes;
+    leat_chain_done(&batch->payload);
+    batch->payload = head;
+    batch->item_count = items;
+    return rest;
+}
+
+/* In pieces of at most `most` items (0: whole). Halves of halves: a cut walks the whole batch, and a peer chooses how many
+ * items there are. */
+static void push_pieces(struct batch_group *group, struct leat_batch *batch, uint32_t most)
+{
+    uint32_t pieces = most ? (batch->item_count + most - 1) / most : 1;
+    struct leat_batch *rest = pieces > 1 ? cut_off(batch, most * (pieces / 2)) : NULL;
+    if (!rest) {
+        push_ready(group, batch);
+        return;
+    }
+    push_pieces(group, batch, most);
+    push_pieces(group, rest, most);
 }
 
 /* `all`: what is smaller than the trigger leaves too. */
 void batch__seal(struct batch_group *group, bool all)
 {
     const struct batch *batch = group->batch;
-    uint32_t most = (uint32_t)batch->conf->send_batch_max_size;
-    while (group->open && (all || group->open->item_count >= batch->size)) {
-        if (most && cut_head(group, most))
-            continue;
-        push_ready(group, group->open);
-        open_with(group, NULL);
+    struct leat_batch *open = group->open;
+    if (open && (all || open->item_count >= batch->size)) {
+        uint32_t most = (uint32_t)batch->conf->send_batch_max_size;
+        uint32_t over = most ? open->item_count % most : 0;
+        bool stays = over && !all && over < batch->size && over < open->item_count;
+        open_with(group, stays ? cut_off(open, open->item_count - over) : NULL);
+        push_pieces(group, open, most);
     }
     if (!group->open)
         leat_timer_stop(batch->host->loop, &group->timer);

@@ -16,10 +16,23 @@ static struct block *block_of(void *at)
     return LEAT_CONTAINER(at, struct block, bytes);
 }
 
+/* The budget is asked once a step, not once a header. */
+static bool covered(struct leat_h2_heap *heap, size_t size)
+{
+    if (heap->bytes + size <= heap->charged)
+        return true;
+    uint64_t steps = (heap->bytes + size - heap->charged + LEAT_H2_HEAP_STEP - 1) / LEAT_H2_HEAP_STEP;
+    if (!leat_budget_charge(heap->budget, steps * LEAT_H2_HEAP_STEP))
+        return false;
+    heap->charged += steps * LEAT_H2_HEAP_STEP;
+    return true;
+}
+
 static void *heap_alloc(size_t size, void *ctx)
 {
     struct leat_h2_heap *heap = ctx;
-    struct block *block = size < SIZE_MAX - sizeof *block ? leat_obj_new(sizeof *block + size) : NULL;
+    bool fits = size < UINT32_MAX && covered(heap, size);
+    struct block *block = fits ? leat_obj_new(sizeof *block + size) : NULL;
     if (!block) {
         heap->failed = true;
         return NULL;
@@ -63,7 +76,7 @@ static void *heap_realloc(void *at, size_t size, void *ctx)
 
 void leat_h2__heap_init(struct leat_h2_heap *heap)
 {
-    *heap = (struct leat_h2_heap){0};
+    *heap = (struct leat_h2_heap){.budget = leat_pool_budget(leat_pool_here())};
     leat_list_init(&heap->blocks);
 }
 
@@ -78,5 +91,6 @@ void leat_h2__heap_done(struct leat_h2_heap *heap)
         struct block *block = LEAT_CONTAINER(link, struct block, link);
         leat_obj_free(block, sizeof *block + block->size);
     }
-    heap->bytes = 0;
+    leat_budget_discharge(heap->budget, heap->charged);
+    heap->bytes = heap->charged = 0;
 }

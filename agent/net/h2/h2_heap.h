@@ -4,6 +4,7 @@
  * Why      bookworm's nghttp2 is not sound after an allocation of its own failed (a DATA item is freed twice): such a
  *          session is not touched again, and its blocks are freed from the list. The list also says what a
  *          connection costs.
+ * Limits   charged to the shard's budget in steps of LEAT_H2_HEAP_STEP, until the session ends.
  * Fails    `failed` stays true after the first allocation that failed. */
 #pragma once
 #include <nghttp2/nghttp2.h>
@@ -11,10 +12,14 @@
 #include <stdint.h>
 
 #include "agent/base/list.h"
+#include "agent/base/mem.h"
+
+#define LEAT_H2_HEAP_STEP 4096u
 
 struct leat_h2_heap {
     struct leat_list blocks;
-    uint64_t bytes;
+    struct leat_budget *budget;
+    uint64_t bytes, charged;
     bool failed;
 };
 
