@@ -5,6 +5,7 @@
 
 #include "agent/app/graph.h"
 #include "agent/deliver/sender.h"
+#include "agent/pipe/convert.h"
 #include "exporters/exporter.h"
 #include "extensions/extension.h"
 #include "processors/processor.h"
@@ -46,6 +47,13 @@ struct leat_graph__processor {
     bool head; /* receivers put into it */
 };
 
+/* Where a form arrives that the next one does not take. */
+struct leat_graph__convert {
+    struct leat_convert convert;
+    const struct leat_plan_pipeline *pipeline;
+    const struct leat_plan_part *before; /* NULL: before all exporters of the pipeline */
+};
+
 struct leat_graph__receiver {
     const struct leat_receiver_type *type;
     const struct leat_plan_part *part;
@@ -84,6 +92,8 @@ struct leat_shard {
     struct leat_graph__processor *processors;
     struct leat_graph__receiver *receivers;
     uint32_t extension_count, exporter_count, processor_count, receiver_count;
+    struct leat_graph__convert *converts;
+    uint32_t convert_count;
     struct leat_fanout **fanouts;
     const char **labels; /* of fan-out branches */
     uint32_t fanout_count, label_count;
@@ -134,6 +144,11 @@ struct leat_exporter_conf leat_graph__exporter_conf(const struct leat_exporter_t
 leat_rc leat_graph__exporters_open(struct leat_shard *shard, struct leat_err *reterr);
 void leat_graph__exporters_close(struct leat_shard *shard);
 struct leat_graph__exporter *leat_graph__exporter_find(struct leat_shard *shard, uint32_t part, enum leat_signal signal);
+
+/* graph_convert.c */
+struct leat_stage *leat_graph__convert_before(struct leat_shard *shard, const struct leat_plan_pipeline *pipeline,
+                                              const struct leat_plan_part *before, uint32_t arriving, uint32_t takes,
+                                              struct leat_stage *next);
 
 /* graph_pipeline.c: processors, fan-outs and the receivers' doors out */
 leat_rc leat_graph__pipelines_open(struct leat_shard *shard, struct leat_err *reterr);

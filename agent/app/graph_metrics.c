@@ -247,6 +247,7 @@ static void queue_family(const struct leat_graph *graph, struct leat_strbuf *out
 }
 
 static void counters_of(const struct leat_graph *graph, struct leat_strbuf *out);
+static void conversions_of(const struct leat_graph *graph, struct leat_strbuf *out);
 
 void leat_graph_metrics(const struct leat_graph *graph, struct leat_strbuf *out)
 {
@@ -270,6 +271,7 @@ void leat_graph_metrics(const struct leat_graph *graph, struct leat_strbuf *out)
         for (int r = 0; r < LEAT_DROP_COUNT; r++)
             family(graph, out, &(struct row){kinds[k], "leat_dropped_items_total", v_dropped, "", ""}, "", false, 0, r);
     counters_of(graph, out);
+    conversions_of(graph, out);
     head(out, "leat_memory_used_bytes", "", "gauge", "bytes of payload blocks in use");
     leat_strbuf_printf(out, "leat_memory_used_bytes %llu\n", (unsigned long long)get(&graph->budget.used_bytes));
     head(out, "leat_memory_limit_bytes", "", "gauge", "leat::memory::limit");
@@ -312,6 +314,33 @@ static void counters_of(const struct leat_graph *graph, struct leat_strbuf *out)
         rows_of(graph, out, "processor", shard->processors[i].part->id, shard->processors[i].type->counters, processor_counts, i);
     for (uint32_t i = 0; i < shard->extension_count; i++)
         rows_of(graph, out, "extension", shard->extensions[i].part->id, shard->extensions[i].type->counters, extension_counts, i);
+}
+
+/* ---- conversions: each shard has the same ones in the same order ---- */
+
+static void converted(const struct leat_graph *graph, struct leat_strbuf *out, uint32_t index, const char *edge, size_t member)
+{
+    const struct leat_graph__convert *like = &graph->shards[0].converts[index];
+    const char *before = like->before ? like->before->id : "";
+    uint64_t sum = 0;
+    for (uint32_t n = 0; n < graph->shard_count; n++)
+        sum += get((const uint64_t *)(const void *)((const char *)&graph->shards[n].converts[index].convert + member));
+    leat_strbuf_printf(out, "leat_converted_items_total{pipeline=");
+    leat_strbuf_json(out, like->pipeline->id, strlen(like->pipeline->id));
+    leat_strbuf_printf(out, ",before=");
+    leat_strbuf_json(out, before, strlen(before));
+    leat_strbuf_printf(out, ",edge=\"%s\"} %llu\n", edge, (unsigned long long)sum);
+}
+
+static void conversions_of(const struct leat_graph *graph, struct leat_strbuf *out)
+{
+    if (graph->shards[0].convert_count)
+        head(out, "leat_converted_items_total", "", "counter", "items that changed their form: in, out, refused");
+    for (uint32_t i = 0; i < graph->shards[0].convert_count; i++) {
+        converted(graph, out, i, "in", offsetof(struct leat_convert, converted_in));
+        converted(graph, out, i, "out", offsetof(struct leat_convert, converted_out));
+        converted(graph, out, i, "refused", offsetof(struct leat_convert, refused));
+    }
 }
 
 /* ---- sums ---- */

@@ -2,6 +2,7 @@
 /* From the exporters back to the receivers: fan-outs, processors, and each receiver's door out. */
 #include <stdio.h>
 
+#include "agent/app/conversions.h"
 #include "agent/app/graph_inner.h"
 #include "agent/base/alloc.h"
 
@@ -117,25 +118,49 @@ static leat_rc fanout_new(struct leat_shard *shard, uint32_t count, struct leat_
     return rc;
 }
 
+/* The exporter's door, with a conversion before it where it does not take what arrives. */
+static struct leat_stage *exporter_node(struct leat_shard *shard, const struct leat_plan_pipeline *pipeline, uint32_t part,
+                                        uint32_t arriving)
+{
+    struct leat_graph__exporter *exporter = leat_graph__exporter_find(shard, part, pipeline->signal);
+    return leat_graph__convert_before(shard, pipeline, exporter->part, arriving, exporter->type->forms, exporter->node);
+}
+
+/* Forms that every exporter takes, and those that only some do. */
+static uint32_t common_forms(const struct leat_plan *plan, const struct leat_part_list *exporters, uint32_t *ret_any)
+{
+    uint32_t all = UINT32_MAX;
+    *ret_any = 0;
+    for (uint32_t i = 0; i < exporters->count; i++) {
+        uint32_t forms = ((const struct leat_exporter_type *)plan->parts[exporters->at[i]].type->descriptor)->forms;
+        all &= forms;
+        *ret_any |= forms;
+    }
+    return all;
+}
+
 static leat_rc exporters_node(struct leat_shard *shard, const struct leat_plan_pipeline *pipeline,
                               struct leat_stage **ret_node)
 {
     const struct leat_part_list *list = &pipeline->exporters;
+    uint32_t arriving = leat_conversions_arriving(shard->graph->plan, pipeline, pipeline->processors.count);
     if (list->count == 1) {
-        *ret_node = leat_graph__exporter_find(shard, list->at[0], pipeline->signal)->node;
+        *ret_node = exporter_node(shard, pipeline, list->at[0], arriving);
         return LEAT_OK;
     }
+    uint32_t any, all = common_forms(shard->graph->plan, list, &any);
+    uint32_t once = arriving & ~any ? all : UINT32_MAX; /* a form that nobody takes is converted once, for all */
     struct leat_fanout *fanout;
     leat_rc rc = fanout_new(shard, list->count, &fanout);
     for (uint32_t i = 0; rc == LEAT_OK && i < list->count; i++) {
         struct leat_graph__exporter *exporter = leat_graph__exporter_find(shard, list->at[i], pipeline->signal);
         struct leat_branch *branch = leat_fanout_branch(fanout, i);
-        branch->to = exporter->node;
+        branch->to = once == UINT32_MAX ? exporter_node(shard, pipeline, list->at[i], arriving) : exporter->node;
         branch->label = label_new(shard, pipeline->id, exporter->part->id);
         rc = branch->label ? LEAT_OK : LEAT_ENOMEM;
     }
     if (rc == LEAT_OK)
-        *ret_node = leat_fanout_node(fanout);
+        *ret_node = leat_graph__convert_before(shard, pipeline, NULL, arriving, once, leat_fanout_node(fanout));
     return rc;
 }
 
@@ -147,8 +172,15 @@ static leat_rc head_of(struct leat_shard *shard, const struct leat_plan_pipeline
     if (exporters_node(shard, pipeline, ret_node) != LEAT_OK)
         return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "out of memory");
     leat_rc rc = LEAT_OK;
-    for (uint32_t i = pipeline->processors.count; rc == LEAT_OK && i-- > 0;)
+    for (uint32_t i = pipeline->processors.count; rc == LEAT_OK && i-- > 0;) {
         rc = processor_open(shard, pipeline, pipeline->processors.at[i], *ret_node, ret_node, reterr);
+        if (rc != LEAT_OK)
+            break;
+        struct leat_graph__processor *processor = &shard->processors[shard->processor_count - 1];
+        *ret_node = leat_graph__convert_before(shard, pipeline, processor->part,
+                                               leat_conversions_arriving(shard->graph->plan, pipeline, i),
+                                               processor->type->forms, *ret_node);
+    }
     return rc;
 }
 
@@ -261,13 +293,16 @@ uint64_t *leat_graph__counts_new(const struct leat_counter_def *rows)
 leat_rc leat_graph__pipelines_open(struct leat_shard *shard, struct leat_err *reterr)
 {
     const struct leat_plan *plan = shard->graph->plan;
-    uint32_t processors = 0;
-    for (uint32_t p = 0; p < plan->pipeline_count; p++)
+    uint32_t processors = 0, exporters = 0;
+    for (uint32_t p = 0; p < plan->pipeline_count; p++) {
         processors += plan->pipelines[p].processors.count;
+        exporters += plan->pipelines[p].exporters.count;
+    }
+    shard->converts = leat_zalloc(processors + exporters + plan->pipeline_count, sizeof *shard->converts);
     shard->processors = leat_zalloc(processors, sizeof *shard->processors);
     shard->receivers = leat_zalloc(plan->part_count, sizeof *shard->receivers);
     struct leat_stage **heads = leat_zalloc(plan->pipeline_count, sizeof *heads);
-    leat_rc rc = shard->processors && shard->receivers && heads ? LEAT_OK : LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "out of memory");
+    leat_rc rc = shard->converts && shard->processors && shard->receivers && heads ? LEAT_OK : LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "out of memory");
     for (uint32_t p = 0; rc == LEAT_OK && p < plan->pipeline_count; p++)
         rc = head_of(shard, &plan->pipelines[p], &heads[p], reterr);
     if (rc == LEAT_OK && receivers_new(shard, heads) != LEAT_OK)
@@ -299,9 +334,10 @@ void leat_graph__pipelines_close(struct leat_shard *shard)
         leat_fanout_close(shard->fanouts[i]);
     for (uint32_t i = 0; i < shard->label_count; i++)
         leat_free((void *)(uintptr_t)shard->labels[i]);
+    leat_free(shard->converts);
     leat_free(shard->fanouts);
     leat_free(shard->labels);
     leat_free(shard->processors);
     leat_free(shard->receivers);
-    shard->receiver_count = shard->processor_count = shard->fanout_count = shard->label_count = 0;
+    shard->receiver_count = shard->processor_count = shard->fanout_count = shard->label_count = shard->convert_count = 0;
 }

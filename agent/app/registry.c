@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/app/registry.h"
 
+#include "agent/app/conversions.h"
 #include "agent/app/graph_inner.h"
 #include "agent/base/check.h"
 #include "agent/net/h2/grpc.h"
@@ -111,5 +112,5 @@ leat_rc leat_registry_check(struct leat_plan *plan)
         leat_diag_add(&plan->diags, LEAT_ERROR, part->mark, leat_kind_section(part->kind),
                       "error reading configuration for \"%s\": %s", part->id, err.text);
     }
-    return worst;
+    return leat_conversions_check(plan) == LEAT_OK ? worst : LEAT_ECONFIG;
 }

@@ -52,7 +52,7 @@ static leat_rc cut(enum leat_signal signal, const struct leat_chain *payload, ui
     uint32_t head = border(payload, items_max, bytes_max);
     uint64_t at = (uint64_t)head * SAMPLE_BYTES;
     rc = leat_chain_share_range(ret_head, payload, 0, at);
-    if (rc == LEAT_OK)
+    if (rc == LEAT_OK && head < items)
         rc = leat_chain_share_range(ret_tail, payload, at, payload->bytes - at);
     if (rc != LEAT_OK) {
         leat_chain_done(ret_head);

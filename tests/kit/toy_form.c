@@ -92,7 +92,7 @@ static leat_rc toy_pick(enum leat_signal signal, const struct leat_chain *payloa
     return rc;
 }
 
-const struct leat_form_ops toy_form = {.name = "toy",
+const struct leat_form_ops toy_form = {.name = "toy", .bit = LEAT_FORM_OTLP,
                                        .count = toy_count,
                                        .can_merge = toy_can_merge,
                                        .merge = toy_merge,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/app/cli/cli.h"
+#include "agent/app/conversions.h"
 #include "agent/app/registry.h"
 #include "config/print.h"
 
@@ -52,6 +53,7 @@ int leat_cli_print_config(const struct leat_cli *cli)
     if (!plan)
         return code;
     struct leat_strbuf text = {0};
+    leat_conversions_print(plan, &text);
     leat_print_plan(plan, &text);
     leat_plan_free(plan);
     return out(&text, stdout);
