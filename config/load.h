@@ -3,10 +3,10 @@
  *
  * Why      the Collector's order: read every source, merge left to right, then expand ${...} over the result.
  * Owns     the tree lives in the arena of `yaml`.
- * Limits   those of config/yaml.h and config/subst.h.
+ * Limits   those of agent/yaml/yaml.h and config/subst.h.
  * Fails    every problem is in yaml->diags; the code is LEAT_ECONFIG, or LEAT_ENOMEM. */
 #pragma once
-#include "config/yaml.h"
+#include "agent/yaml/yaml.h"
 
 /* Where words come from outside; zeroed: the process's environment and the file system. */
 struct leat_outside {

@@ -5,7 +5,7 @@
  *          compares two plans.
  * Threads  read-only once made; any thread.
  * Owns     all it points at, in one arena, except the catalog's tables (which must outlive it).
- * Limits   config/yaml.h, config/subst.h; LEAT_PLAN_BYTES_MAX over everything.
+ * Limits   agent/yaml/yaml.h, config/subst.h; LEAT_PLAN_BYTES_MAX over everything.
  * Fails    LEAT_ECONFIG with every mistake in plan->diags; LEAT_ENOMEM without a plan. */
 #pragma once
 #include "config/catalog.h"

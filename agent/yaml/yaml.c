@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "config/yaml.h"
+#include "agent/yaml/yaml.h"
 
 #include <libfyaml.h>
 #include <string.h>

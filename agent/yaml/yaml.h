@@ -9,7 +9,7 @@
  *          written stays beside the type. Duplicate keys, unknown anchors and several documents are refused. */
 #pragma once
 #include "agent/base/err.h"
-#include "config/diag.h"
+#include "agent/yaml/diag.h"
 
 #define LEAT_YAML_BYTES_MAX (4u << 20)
 #define LEAT_YAML_NODES_MAX 200000u

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "config/diag.h"
+#include "agent/yaml/diag.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/yaml.h"
+#include "agent/yaml/yaml.h"
 
 #define NUMBER_BYTES_MAX 400u
 
