@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "agent/base/prom_units.h"
 #include "config/suggest.h"
 
 /* ---- where we are ---- */
@@ -120,6 +121,13 @@ static void put_double(struct leat_decoder *d, const struct leat_field *field, c
         say(d, LEAT_ERROR, node->mark, "'%s' must be a finite number, not %.100s", d->path, node->text);
 }
 
+static leat_rc read_measure(const struct leat_field *field, const char *text, int64_t *ret, struct leat_err *reterr)
+{
+    if (field->flags & LEAT_PROM_UNITS)
+        return field->type == LEAT_DURATION ? leat_prom_duration(text, ret, reterr) : leat_prom_size(text, ret, reterr);
+    return field->type == LEAT_DURATION ? leat_schema_duration(text, ret, reterr) : leat_schema_size(text, ret, reterr);
+}
+
 /* Durations and sizes: a bare integer, or text with units. */
 static void put_measure(struct leat_decoder *d, const struct leat_field *field, const struct leat_node *node,
                         int64_t *to)
@@ -127,9 +135,8 @@ static void put_measure(struct leat_decoder *d, const struct leat_field *field, 
     struct leat_err err;
     int64_t value = 0;
     leat_rc rc = LEAT_OK;
-    if (leat_node_scalar(node, NULL, &value, NULL) != LEAT_SCALAR_INT)
-        rc = field->type == LEAT_DURATION ? leat_schema_duration(node->text, &value, &err)
-                                          : leat_schema_size(node->text, &value, &err);
+    if (field->flags & LEAT_PROM_UNITS || leat_node_scalar(node, NULL, &value, NULL) != LEAT_SCALAR_INT)
+        rc = read_measure(field, node->text, &value, &err);
     if (rc != LEAT_OK) {
         say(d, LEAT_ERROR, node->mark, "'%s' %s", d->path, err.text);
         return;

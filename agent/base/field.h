@@ -33,6 +33,7 @@ enum leat_field_flag {
     LEAT_SECRET = 2,     /* printed as [REDACTED] */
     LEAT_EXTENSION = 4,  /* LEAT_STRING naming an extension of this configuration; checked */
     LEAT_DEPRECATED = 8, /* accepted, warned about once; doc says what to use */
+    LEAT_PROM_UNITS = 16, /* LEAT_DURATION, LEAT_SIZE: written as in a Prometheus configuration (agent/base/prom_units.h) */
 };
 
 struct leat_strings {

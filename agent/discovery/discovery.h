@@ -71,6 +71,7 @@ struct leat_discovery_job {
     const char *name;
     const struct leat_sd_conf *sd;
     const struct leat_items *relabel; /* of leat_relabel_conf; NULL: none */
+    enum leat_name_scheme names;
     /* Set where absent or empty before relabelling: job, __scheme__, __metrics_path__, __scrape_interval__,
      * __scrape_timeout__ (the two as Prometheus writes durations) and whatever the receiver wants users to see. __param_X
      * comes from `params` by itself. */

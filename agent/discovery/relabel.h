@@ -38,12 +38,15 @@ struct leat_relabel_conf { /* one rule */
 extern const struct leat_field leat_relabel_fields[];
 
 struct leat_relabel;
+/* Which label names there may be: metric_name_validation_scheme. */
+enum leat_name_scheme { LEAT_NAMES_UTF8, LEAT_NAMES_CLASSIC };
 /* `rules` is a list of leat_relabel_conf, `key` its name for messages. No rules: *ret_relabel is NULL, which _apply
- * takes. Call it in the component's `check` too (then close): that is where bad rules are refused. */
-leat_rc leat_relabel_open(const struct leat_items *rules, const char *key, struct leat_relabel **ret_relabel,
-                          struct leat_err *reterr) LEAT_MUST_CHECK;
+ * takes. leat_relabel_check is for the component's `check`: that is where bad rules are refused. */
+leat_rc leat_relabel_open(const struct leat_items *rules, enum leat_name_scheme names, const char *key,
+                          struct leat_relabel **ret_relabel, struct leat_err *reterr) LEAT_MUST_CHECK;
 struct leat_relabel *leat_relabel_close(struct leat_relabel *relabel); /* always NULL */
-leat_rc leat_relabel_check(const struct leat_items *rules, const char *key, struct leat_err *reterr);
+leat_rc leat_relabel_check(const struct leat_items *rules, enum leat_name_scheme names, const char *key,
+                           struct leat_err *reterr);
 /* LEAT_OK: look at *ret_keep. Else edit->failed, and the set is in between. */
 leat_rc leat_relabel_apply(struct leat_relabel *relabel, struct leat_label_edit *edit, bool *ret_keep) LEAT_MUST_CHECK;
 uint64_t leat_relabel_limited(const struct leat_relabel *relabel); /* searches that ran into a limit */
