@@ -299,7 +299,7 @@ static void set_status(struct leat_slice status, struct otlp_span *span)
         span->status_code = (uint32_t)f.value;
 }
 
-static void set_span(const struct pb_field *f, struct otlp_span *span)
+static void set_span(const struct pb_field *f, const uint8_t *end, struct otlp_span *span)
 {
     struct leat_slice *const texts[] = {[1] = &span->trace_id,
                                         [2] = &span->span_id,
@@ -321,6 +321,12 @@ static void set_span(const struct pb_field *f, struct otlp_span *span)
         span->end_unix_nano = f->value;
     else if (f->number == 15)
         set_status(slice_of(f), span);
+    else if (f->number == 9)
+        widen(&span->attributes, f, end);
+    else if (f->number == 11)
+        widen(&span->events, f, end);
+    else if (f->number == 13)
+        widen(&span->links, f, end);
 }
 
 bool otlp_span_of(struct leat_slice span, struct otlp_span *ret_span)
@@ -330,7 +336,7 @@ bool otlp_span_of(struct leat_slice span, struct otlp_span *ret_span)
     int got;
     *ret_span = (struct otlp_span){.message = span};
     while ((got = pb_next(&in, &f)) == 1)
-        set_span(&f, ret_span);
+        set_span(&f, in.at, ret_span);
     return got == 0;
 }
 

@@ -109,7 +109,8 @@ struct otlp_span {
     uint32_t dropped_attributes, dropped_events, dropped_links;
     uint32_t status_code;
     struct leat_slice status_message;
-    struct leat_slice message; /* the whole span: attributes 9, events 11, links 13 */
+    struct leat_slice attributes, events, links; /* each from the first to the last: numbers 9, 11, 13 */
+    struct leat_slice message;                   /* the whole span */
 };
 bool otlp_span_of(struct leat_slice span, struct otlp_span *ret_span);
 
