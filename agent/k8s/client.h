@@ -6,15 +6,15 @@
  * Threads  one loop's.
  * Owns     a call is the caller's struct, in use from _send to its `done`, which comes exactly once and never from inside
  *          _send. Configured texts are copied.
- * Limits   kubeconfig files of LEAT_K8S_KUBECONFIG_BYTES_MAX; tokens of 64 KiB. Token files are read again every minute and
- *          after a 401; CA and certificate files every minute.
+ * Limits   kubeconfig files of LEAT_K8S_KUBECONFIG_BYTES_MAX; tokens of LEAT_K8S_TOKEN_BYTES_MAX. A token file is looked at
+ *          before each request and read again when it has changed; CA and certificate files every minute.
  * Fails    open: LEAT_ECONFIG, LEAT_ENOMEM. done with err: as agent/net/http1_client.h. A status is no error here. */
 #pragma once
 #include "agent/loop/loop.h"
-#include "agent/net/http.h"
+#include "agent/net/http1_client.h"
 
 #define LEAT_K8S_KUBECONFIG_BYTES_MAX (1u << 20)
-#define LEAT_K8S_TOKEN_AGE_NS 60000000000ull
+#define LEAT_K8S_TOKEN_BYTES_MAX 15000u
 
 enum leat_k8s_auth {
     LEAT_K8S_SERVICE_ACCOUNT, /* KUBERNETES_SERVICE_HOST and _PORT, token and CA of the pod's service account */
@@ -39,6 +39,7 @@ struct leat_k8s_client_conf {
 };
 
 struct leat_k8s_client;
+struct leat_k8s_credential;
 
 /* Reads files (kubeconfig, token, CA): when a component opens. One client serves any number of watches. */
 leat_rc leat_k8s_client_open(struct leat_loop *loop, const struct leat_k8s_client_conf *conf,
@@ -60,7 +61,14 @@ struct leat_k8s_call {
     /* status 0 with err: no whole answer. retry_after_ns: 0 when the server named none. */
     void (*done)(struct leat_k8s_call *call, int status, uint64_t retry_after_ns, const struct leat_err *err);
     void *ctx;
-    void *inner; /* the client's; NULL when not under way */
+    /* the client's from here */
+    struct leat_k8s_client *client;
+    struct leat_http1_call http;
+    struct leat_header headers[3];
+    struct leat_k8s_credential *credential;
+    char *text; /* the target behind the server's prefix */
+    struct leat_task task;
+    bool too_late; /* there was no memory to send it */
 };
 void leat_k8s_send(struct leat_k8s_client *client, struct leat_k8s_call *call);
 void leat_k8s_cancel(struct leat_k8s_client *client, struct leat_k8s_call *call); /* done follows, LEAT_ECANCELED */

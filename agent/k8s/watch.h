@@ -36,7 +36,8 @@ struct leat_k8s_watch_conf {
 };
 
 struct leat_k8s_watch_events {
-    /* Anything but LEAT_OK: the object could not be taken now; it is forgotten here and listed anew after a while. */
+    /* Anything but LEAT_OK: ADDED or MODIFIED could not be taken now and is told again by a list after a while. DELETED must
+     * be taken. */
     leat_rc (*changed)(void *ctx, const struct leat_k8s_object *object);
     void (*synced)(void *ctx); /* NULL: not asked for */
 };

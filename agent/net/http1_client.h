@@ -5,7 +5,8 @@
  * Threads  one shard's.
  * Owns     a call is the caller's struct, in use from _send to its `done`, which comes exactly once and never from
  *          inside _send. The body is shared by reference: the caller keeps its chain for a retry.
- * Limits   connections_max at once (more calls wait in order); answers above response_bytes_max end the connection.
+ * Limits   connections_max at once (more calls wait in order); answers above response_bytes_max end the connection,
+ *          unless the call takes its body piece by piece.
  * Fails    done(call, NULL reply, err): LEAT_ENET (with `sent` false when no byte of it can have been seen),
  *          LEAT_ETIMEOUT, LEAT_ETLS, LEAT_EPARSE, LEAT_ELIMIT, LEAT_ECANCELED. */
 #pragma once
@@ -37,6 +38,9 @@ struct leat_http1_call {
     struct leat_headers headers; /* without Host, Content-Length, Connection; borrowed until done */
     const struct leat_chain *body; /* borrowed until done */
     uint64_t timeout_ns;           /* from send to done; 0: none */
+    /* NULL: the body is gathered. Else it is handed on as it comes, each piece borrowed, the first one empty (head only);
+     * response_bytes_max does not apply and response->body stays empty. False: enough, `done` follows (LEAT_ECANCELED). */
+    bool (*on_body)(struct leat_http1_call *call, const struct leat_http1_response *head, struct leat_slice piece);
     void (*done)(struct leat_http1_call *call, const struct leat_http1_response *response, const struct leat_err *err);
     void *ctx;
     bool sent; /* set before done: at least one byte went to a connection */

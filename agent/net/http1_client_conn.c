@@ -208,6 +208,15 @@ static void complete(struct leat_http1_client_conn *conn, bool whole)
     leat_http1__client_pump(client);
 }
 
+/* A call that takes its body as it comes. It may be cancelled inside, and then the connection has no call any more. */
+static void hand_on(struct leat_http1_client_conn *conn, struct leat_slice piece)
+{
+    struct leat_http1_call *call = conn->call;
+    struct leat_http1_response head = {.status = conn->head.status, .headers = conn->head.headers};
+    if (!call->on_body(call, &head, piece) && conn->call)
+        leat_http1_client_cancel(conn->client, call);
+}
+
 static void begin_body(struct leat_http1_client_conn *conn)
 {
     const struct leat_http1_head *head = &conn->head;
@@ -218,6 +227,8 @@ static void begin_body(struct leat_http1_client_conn *conn)
                                                    : LEAT_BODY_TO_END;
     leat_http1__body_begin(&conn->framing, mode, head->content_length);
     conn->has_head = true;
+    if (conn->call->on_body)
+        hand_on(conn, (struct leat_slice){0});
 }
 
 static leat_rc take_head(struct leat_http1_client_conn *conn)
@@ -275,23 +286,30 @@ static leat_rc feed_head(struct leat_http1_client_conn *conn, struct leat_slice 
     return found == LEAT_HEAD_WHOLE ? take_head(conn) : LEAT_OK;
 }
 
+static leat_rc keep_piece(struct leat_http1_client_conn *conn, struct leat_slice piece)
+{
+    uint64_t room = conn->client->opts.response_bytes_max - conn->body.bytes;
+    bool over = piece.len > room;
+    leat_rc rc = leat_chain_share(&conn->body, leat_slice_sub(piece, 0, over ? (uint32_t)room : piece.len));
+    if (rc == LEAT_OK && over)
+        complete(conn, false);
+    return rc;
+}
+
 static leat_rc feed_body(struct leat_http1_client_conn *conn, struct leat_slice *io_in)
 {
-    for (;;) {
+    while (conn->call) {
         struct leat_slice piece = {0};
-        uint64_t room = conn->client->opts.response_bytes_max - conn->body.bytes;
+        leat_rc rc = LEAT_OK;
         switch (leat_http1__body_next(&conn->framing, io_in, &piece)) {
-        case LEAT_BODY_PIECE: {
-            bool over = piece.len > room;
-            leat_rc rc = leat_chain_share(&conn->body, leat_slice_sub(piece, 0, over ? (uint32_t)room : piece.len));
+        case LEAT_BODY_PIECE:
+            if (conn->call->on_body)
+                hand_on(conn, piece);
+            else
+                rc = keep_piece(conn, piece);
             if (rc != LEAT_OK)
                 return rc;
-            if (over) {
-                complete(conn, false);
-                return LEAT_OK;
-            }
             break;
-        }
         case LEAT_BODY_MORE:
             return LEAT_OK;
         case LEAT_BODY_END:
@@ -301,6 +319,7 @@ static leat_rc feed_body(struct leat_http1_client_conn *conn, struct leat_slice 
             return LEAT_EPARSE;
         }
     }
+    return LEAT_OK;
 }
 
 static leat_rc feed(struct leat_http1_client_conn *conn, struct leat_slice *io_in)

@@ -614,6 +614,117 @@ LEAT_TEST(http1_client_keeps_to_its_connections)
     bed_close(&bed);
 }
 
+/* ---- bodies that are handed on as they come ---- */
+
+struct flow {
+    struct shot shot;
+    uint64_t bytes;
+    uint32_t heads, pieces, pieces_max; /* gives up after so many; 0: never */
+    bool cancels;                       /* gives up by cancelling instead of by saying so */
+    struct bed *bed;
+};
+
+static bool on_body(struct leat_http1_call *call, const struct leat_http1_response *head, struct leat_slice piece)
+{
+    struct flow *flow = LEAT_CONTAINER(call, struct flow, shot.call);
+    EXPECT_EQ(head->status, 200);
+    flow->heads += piece.len == 0;
+    flow->pieces += piece.len > 0;
+    flow->bytes += piece.len;
+    for (uint32_t i = 0; i < piece.len; i++)
+        EXPECT_EQ(piece.at[i], 'x');
+    bool enough = flow->pieces_max && flow->pieces >= flow->pieces_max;
+    if (enough && flow->cancels)
+        leat_http1_client_cancel(flow->bed->client, call);
+    return !enough || flow->cancels;
+}
+
+static void start_flow(struct bed *bed, struct flow *flow, const char *method, const struct leat_chain *body)
+{
+    shoot(bed, &flow->shot, method, "/echo", body);
+    flow->shot.call.on_body = on_body;
+    flow->bed = bed;
+}
+
+/* Scenario:   an answer of 300 KB, where gathered bodies end at 64 KB; then two calls that have enough after one piece.
+ * Guarantees: all of it is handed on; giving up, in either way, ends the call once and leaves the client usable. */
+LEAT_TEST(http1_client_hands_bodies_on)
+{
+    struct bed bed;
+    struct leat_http1_limits limits = default_limits();
+    EXPECT_OK(bed_open(&bed, &limits));
+    static char text[300000];
+    memset(text, 'x', sizeof text);
+    struct leat_chain body = kit_chain(text, sizeof text, 0);
+    struct flow whole = {0}, enough = {.pieces_max = 1}, cancels = {.pieces_max = 1, .cancels = true};
+    start_flow(&bed, &whole, "POST", &body);
+    wait_for(&bed, &whole.shot.done);
+    EXPECT_EQ(whole.shot.rc, LEAT_OK);
+    EXPECT_EQ(whole.shot.body_bytes, 0);
+    EXPECT_EQ(whole.heads, 1);
+    EXPECT_EQ(whole.bytes, sizeof text);
+    start_flow(&bed, &enough, "POST", &body);
+    wait_for(&bed, &enough.shot.done);
+    EXPECT_EQ(enough.shot.rc, LEAT_ECANCELED);
+    EXPECT_EQ(enough.pieces, 1);
+    start_flow(&bed, &cancels, "POST", &body);
+    wait_for(&bed, &cancels.shot.done);
+    EXPECT_EQ(cancels.shot.rc, LEAT_ECANCELED);
+    EXPECT_EQ(cancels.pieces, 1);
+    struct shot plain;
+    shoot(&bed, &plain, "GET", "/echo", NULL);
+    wait_for(&bed, &plain.done);
+    EXPECT_EQ(plain.status, 200);
+    leat_chain_done(&body);
+    bed_close(&bed);
+}
+
+static int paper_fd = -1;
+static void on_paper_accepted(void *ctx, int fd)
+{
+    (void)ctx;
+    paper_fd = fd;
+}
+
+static void paper_say(struct bed *bed, const char *text)
+{
+    EXPECT_EQ(send(paper_fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+    for (int i = 0; i < 20; i++) {
+        (void)usleep(500);
+        (void)leat_loop_run_once(bed->loop, false);
+    }
+}
+
+/* Scenario:   a server that sends head, chunk, and much later another chunk, and never ends; then hangs up.
+ * Guarantees: each piece is told when it comes; the end without an end is LEAT_ENET. */
+LEAT_TEST(http1_client_hands_on_before_the_end)
+{
+    struct bed bed;
+    struct flow flow = {0};
+    struct leat_http1_limits limits = default_limits();
+    EXPECT_OK(bed_open(&bed, &limits));
+    leat_listener_close(bed.listener);
+    leat_http1_client_close(bed.client);
+    EXPECT_OK(leat_listener_open(bed.loop, "127.0.0.1:0", on_paper_accepted, NULL, &bed.listener, NULL));
+    (void)snprintf(bed.address, sizeof bed.address, "127.0.0.1:%u", leat_listener_port(bed.listener));
+    struct leat_http1_client_opts opts = {.address = bed.address, .host = "x", .keep_alive = true};
+    EXPECT_OK(leat_http1_client_open(bed.loop, &opts, &bed.client, NULL));
+    start_flow(&bed, &flow, "GET", NULL);
+    for (int i = 0; i < 1000 && paper_fd < 0; i++)
+        (void)leat_loop_run_once(bed.loop, true);
+    paper_say(&bed, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    EXPECT_EQ(flow.heads, 1);
+    paper_say(&bed, "3\r\nxx");
+    EXPECT_EQ(flow.bytes, 2);
+    paper_say(&bed, "x\r\n1\r\nx\r\n");
+    EXPECT_EQ(flow.bytes, 4);
+    EXPECT(!flow.shot.done);
+    (void)close(paper_fd);
+    wait_for(&bed, &flow.shot.done);
+    EXPECT_EQ(flow.shot.rc, LEAT_ENET);
+    bed_close(&bed);
+}
+
 /* Scenario:   a call from one end to the other while allocations fail one by one.
  * Guarantees: it ends, one way or the other, and nothing is left behind. */
 LEAT_TEST_OOM(http1_survives_any_failed_allocation)
