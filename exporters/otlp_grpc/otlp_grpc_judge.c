@@ -34,7 +34,7 @@ static bool speaks_of_size(struct leat_slice text)
 
 static leat_rc judge_exhausted(const struct leat_reply *reply, struct leat_verdict *out, struct leat_slice text)
 {
-    if (reply->has_retry_after) {
+    if (reply->has_retry_after || otlp_reply_rate_limited(reply->message)) {
         (void)leat_verdict_retry(out, "RESOURCE_EXHAUSTED: %.*s", LEAT_SLICE_ARGS(text));
         out->slow_down = true;
         return LEAT_OK;

@@ -55,7 +55,8 @@ leat_rc otlp_http_judge(void *state, const struct leat_reply *reply, struct leat
         return judge_success(reply, out);
     struct otlp_reply scratch = {0};
     struct leat_slice text = failure_text(reply, &scratch);
-    switch (reply->status) {
+    int status = reply->status == 500 && otlp_reply_rate_limited(reply->body) ? 429 : reply->status;
+    switch (status) {
     case 429:
     case 503:
         (void)leat_verdict_retry(out, "status %d: %.*s", reply->status, LEAT_SLICE_ARGS(text));

@@ -48,3 +48,9 @@ leat_rc otlp_reply_status(struct leat_slice body, struct otlp_reply *ret_reply)
     }
     return LEAT_OK;
 }
+
+bool otlp_reply_rate_limited(struct leat_slice text)
+{
+    static const char word[] = "RATE_LIMITED";
+    return text.len && memmem(text.at, text.len, word, sizeof word - 1) != NULL;
+}

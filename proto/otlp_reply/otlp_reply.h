@@ -24,3 +24,6 @@ leat_rc otlp_reply_read_json(struct leat_slice body, struct otlp_reply *ret_repl
 /* A google.rpc.Status. */
 leat_rc otlp_reply_status(struct leat_slice body, struct otlp_reply *ret_reply) LEAT_MUST_CHECK;
 leat_rc otlp_reply_status_json(struct leat_slice body, struct otlp_reply *ret_reply) LEAT_MUST_CHECK;
+/* Tempo's word for "later" where it gives no time: RESOURCE_EXHAUSTED without RetryInfo, or HTTP 500. The protocol's rules
+ * alone would throw these spans away. */
+bool otlp_reply_rate_limited(struct leat_slice text);

@@ -52,6 +52,9 @@ LEAT_TEST(otlp_grpc_tells_busy_from_too_large)
         judge(LEAT_GRPC_RESOURCE_EXHAUSTED, LEAT_SLICE("grpc: received message larger than max (9 vs. 4)"), false).kind,
         LEAT_VERDICT_SPLIT);
     EXPECT_EQ(judge(LEAT_GRPC_RESOURCE_EXHAUSTED, LEAT_SLICE("quota"), false).kind, LEAT_VERDICT_DROP);
+    verdict = judge(LEAT_GRPC_RESOURCE_EXHAUSTED, LEAT_SLICE("RATE_LIMITED: ingestion rate limit"), false); /* Tempo 2.1 */
+    EXPECT_EQ(verdict.kind, LEAT_VERDICT_RETRY);
+    EXPECT(verdict.slow_down);
 }
 
 static struct leat_verdict judge_body(struct leat_slice body)

@@ -39,6 +39,7 @@ LEAT_TEST(otlp_http_judges_each_status)
         EXPECT_EQ(verdict.isolate, table[i].isolate);
         EXPECT_EQ(verdict.slow_down, table[i].slow_down);
     }
+    EXPECT_EQ(judge(500, JSON, LEAT_SLICE("{\"code\":8,\"message\":\"RATE_LIMITED: x\"}")).kind, LEAT_VERDICT_RETRY); /* Tempo 2.1 */
     EXPECT_STR(judge(400, LEAT_SLICE("text/plain"), LEAT_SLICE("bad id")).text, "status 400: bad id");
     EXPECT_STR(judge(400, PROTO,
                      LEAT_SLICE("\x12\x06"
