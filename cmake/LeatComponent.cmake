@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # leat_library(NAME SOURCES ... [DEPENDS ...])      a layer or a wire format: a static library and its unit tests
-# leat_component(KIND NAME SOURCES ... [DEPENDS ...])  a receiver, processor, exporter or extension: one call, no other edit
+# leat_component(KIND NAME [MODULE] SOURCES ... [DEPENDS ...])  a receiver, processor, exporter or extension: one call, no
+#                                                 other edit. MODULE: a shared object that is opened when a configuration
+#                                                 names it; foreign libraries (PkgConfig::X) are then linked by it alone
 # leat_fuzz(FORMAT [DEPENDS ...])                   tests/fuzz/FORMAT/target.c; the corpus runs as a test in every build
 # The unit tests of a folder are tests/unit/<folder>/test_*.c, found by name.
 
@@ -38,7 +40,65 @@ endfunction()
 function(leat_component kind name)
   cmake_parse_arguments(A "MODULE" "" "SOURCES;DEPENDS" ${ARGN})
   leat_library(leat_${kind}_${name} SOURCES ${A_SOURCES} DEPENDS leat_deliver ${A_DEPENDS})
-  set_property(GLOBAL APPEND PROPERTY LEAT_${kind}_NAMES ${name})
+  if(A_MODULE)
+    leat_module(${kind} ${name} ${A_DEPENDS})
+  else()
+    set_property(GLOBAL APPEND PROPERTY LEAT_${kind}_NAMES ${name})
+  endif()
+endfunction()
+
+# leat-modules/NAME.so beside the binary (lib/leat/NAME.so when installed), of the objects its tests link too. What it takes
+# from leat itself stays open and is found in the binary that opens it: one heap, one set of counters.
+function(leat_module kind name)
+  set(script ${CMAKE_CURRENT_BINARY_DIR}/${name}.version)
+  file(CONFIGURE OUTPUT ${script} CONTENT "{ global: leat_${kind}_${name}; leat_module_version; local: *; };\n")
+  add_library(leat_module_${name} MODULE ${CMAKE_SOURCE_DIR}/agent/app/module_version.c $<TARGET_OBJECTS:leat_${kind}_${name}>)
+  leat_target_defaults(leat_module_${name})
+  target_link_options(leat_module_${name} PRIVATE LINKER:--version-script=${script})
+  set_target_properties(leat_module_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name} LINK_DEPENDS ${script}
+    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/leat-modules INSTALL_RPATH_USE_LINK_PATH ON)
+  foreach(library ${ARGN})
+    if(library MATCHES "::")
+      target_link_libraries(leat_module_${name} PRIVATE ${library})
+    else()
+      set_property(GLOBAL APPEND PROPERTY LEAT_MODULE_NEEDS ${library})
+    endif()
+  endforeach()
+  install(TARGETS leat_module_${name} LIBRARY DESTINATION lib/leat)
+  set_property(GLOBAL APPEND PROPERTY LEAT_${kind}_MODULES ${name})
+  set_property(GLOBAL APPEND PROPERTY LEAT_MODULES ${name})
+endfunction()
+
+# A test that has the modules' components in itself and opens none.
+function(leat_link_modules target)
+  foreach(kind receiver processor exporter extension)
+    get_property(names GLOBAL PROPERTY LEAT_${kind}_MODULES)
+    foreach(name ${names})
+      target_link_libraries(${target} PRIVATE $<LINK_LIBRARY:WHOLE_ARCHIVE,leat_${kind}_${name}>)
+    endforeach()
+  endforeach()
+endfunction()
+
+# A binary that opens modules: it holds all of the layers they may call, and shows what they need of them.
+function(leat_module_host target)
+  get_property(needs GLOBAL PROPERTY LEAT_MODULE_NEEDS)
+  get_property(modules GLOBAL PROPERTY LEAT_MODULES)
+  list(APPEND needs leat_base leat_loop leat_net leat_pipe leat_deliver)
+  list(REMOVE_DUPLICATES needs)
+  set(files)
+  foreach(library ${needs})
+    list(APPEND files $<TARGET_FILE:${library}>)
+  endforeach()
+  list(JOIN files " " files) # whole, and once: further mentions on the line find all their symbols there
+  target_link_options(${target} PRIVATE "SHELL:-Wl,--whole-archive ${files} -Wl,--no-whole-archive")
+  set_target_properties(${target} PROPERTIES LINK_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/module.exports)
+  target_link_libraries(${target} PRIVATE ${needs})
+  target_link_options(${target} PRIVATE LINKER:--dynamic-list=${CMAKE_SOURCE_DIR}/cmake/module.exports)
+  foreach(name ${modules})
+    add_dependencies(${target} leat_module_${name})
+    add_test(NAME module/${name} COMMAND ${target} components ${name})
+    set_tests_properties(module/${name} PROPERTIES LABELS contract TIMEOUT 60)
+  endforeach()
 endfunction()
 
 function(leat_fuzz format)
@@ -65,6 +125,11 @@ function(leat_write_components file)
     string(TOUPPER ${kind} upper)
     string(APPEND text "#define LEAT_${upper}S(X)")
     foreach(name ${names})
+      string(APPEND text " X(${name})")
+    endforeach()
+    get_property(modules GLOBAL PROPERTY LEAT_${kind}_MODULES)
+    string(APPEND text "\n#define LEAT_${upper}_MODULES(X)")
+    foreach(name ${modules})
       string(APPEND text " X(${name})")
     endforeach()
     string(APPEND text "\n")

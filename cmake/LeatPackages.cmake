@@ -8,3 +8,9 @@ foreach(package libuv libnghttp2 openssl libzstd libisal libfyaml libpcre2-8 lib
   pkg_check_modules(${name} REQUIRED IMPORTED_TARGET ${package})
 endforeach()
 find_library(SNAPPY_LIBRARY snappy REQUIRED) # Debian ships no .pc file
+# A librdkafka of one's own: -DLEAT_RDKAFKA_ROOT=/opt/librdkafka (Debian's 2.0.2 cannot do SCRAM with Kafka 4).
+set(LEAT_RDKAFKA_ROOT "" CACHE PATH "prefix of the librdkafka to build the kafka exporter with; empty: the system's")
+if(LEAT_RDKAFKA_ROOT)
+  set(ENV{PKG_CONFIG_PATH} "${LEAT_RDKAFKA_ROOT}/lib/pkgconfig:$ENV{PKG_CONFIG_PATH}")
+endif()
+pkg_check_modules(RDKAFKA REQUIRED IMPORTED_TARGET rdkafka)

@@ -39,6 +39,8 @@ struct leat_type_info {
     const struct leat_shared_fields *shared[LEAT_SHARED_MAX]; /* NULL: none */
     const struct leat_default *defaults;                      /* other defaults for shared keys; NULL: none */
     const void *descriptor;                                   /* the component's own, for the app */
+    /* Not NULL: only kind and name are known yet; fills in the rest of this very row. */
+    leat_rc (*load)(const struct leat_type_info *type, struct leat_err *reterr);
 };
 
 struct leat_catalog {

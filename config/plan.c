@@ -109,7 +109,14 @@ static bool alias_said(const struct leat_plan *plan, const struct leat_plan_part
 static void find_type(struct leat_plan *plan, const struct leat_catalog *catalog, struct leat_plan_part *part)
 {
     bool alias = false;
+    struct leat_err err;
     part->type = leat_catalog_find(catalog, part->kind, part->type_name, &alias);
+    if (part->type && part->type->load && part->type->load(part->type, &err) != LEAT_OK) {
+        leat_plan__error(plan, part->mark, leat_kind_section(part->kind), "%s: %s", part->id, err.text);
+        part->type = NULL;
+        part->unloadable = true;
+        return;
+    }
     if (!part->type && !leat_known_component(part->kind, part->type_name))
         unknown_type(plan, catalog, part);
     if (alias && !alias_said(plan, part))
@@ -120,7 +127,7 @@ static void find_type(struct leat_plan *plan, const struct leat_catalog *catalog
 /* A component that the Collector has and leat lacks: an error where it is needed, a warning where it lies idle. */
 static void say_lacking(struct leat_plan *plan, const struct leat_plan_part *part)
 {
-    if (part->type || !leat_known_component(part->kind, part->type_name))
+    if (part->type || part->unloadable || !leat_known_component(part->kind, part->type_name))
         return;
     if (part->used)
         leat_plan__error(plan, part->mark, leat_kind_section(part->kind),

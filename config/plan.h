@@ -23,6 +23,7 @@ struct leat_plan_part {
     const struct leat_node *node;
     void *conf;                    /* type->conf_size bytes */
     void *shared[LEAT_SHARED_MAX]; /* beside type->shared */
+    bool unloadable;               /* a module that could not be opened, which was said; type is NULL */
     bool used;                     /* by a pipeline, or by service::extensions */
     uint32_t signals;              /* of the pipelines that use it */
 };

@@ -32,8 +32,13 @@ void leat_print_components(const struct leat_catalog *catalog, struct leat_strbu
         leat_strbuf_printf(out, "%s:\n", leat_kind_section(kind));
         for (uint32_t i = 0; i < catalog->count; i++) {
             const struct leat_type_info *type = &catalog->types[i];
+            struct leat_err err;
             if (type->kind != kind)
                 continue;
+            if (type->load && type->load(type, &err) != LEAT_OK) {
+                leat_strbuf_printf(out, "  %-26s (%s)\n", type->name, err.text);
+                continue;
+            }
             leat_strbuf_printf(out, "  %-26s %s", type->name, type->summary);
             if (type->signals) {
                 leat_strbuf_puts(out, " (");

@@ -18,6 +18,7 @@ struct leat_exporter_conf {
     const char *id;
     const void *own;                        /* the exporter's fields */
     const struct leat_deliver_conf *deliver; /* NULL for carriers without a network */
+    uint64_t *counts;                       /* one per row of the descriptor's counters, this shard's; NULL in check */
     const void *carrier;                    /* leat_http_client_conf, leat_grpc_client_conf, leat_file_carrier_conf, NULL */
 };
 
@@ -33,6 +34,8 @@ struct leat_exporter_type {
     leat_rc (*check)(const struct leat_exporter_conf *conf, struct leat_err *reterr); /* cross-field rules */
     leat_rc (*open)(void *state, const struct leat_exporter_conf *conf, enum leat_signal signal, struct leat_world *world,
                     struct leat_err *reterr);
+    /* LEAT_CARRIER_OWN alone: after open; the sender closes it before `close`. */
+    leat_rc (*carrier_open)(void *state, struct leat_loop *loop, struct leat_carrier **ret_carrier, struct leat_err *reterr);
     leat_rc (*prepare)(void *state, struct leat_requests *out, struct leat_err *reterr); /* must succeed before the first batch */
     leat_rc (*encode)(void *state, const struct leat_batch *batch, struct leat_requests *out, struct leat_err *reterr);
     leat_rc (*judge)(void *state, const struct leat_reply *reply, struct leat_verdict *out, struct leat_err *reterr);

@@ -18,7 +18,7 @@ enum { SHARED_DELIVER, SHARED_CARRIER };
 
 static bool has_network(const struct leat_exporter_type *type)
 {
-    return type->carrier == LEAT_CARRIER_HTTP || type->carrier == LEAT_CARRIER_GRPC;
+    return type->carrier == LEAT_CARRIER_HTTP || type->carrier == LEAT_CARRIER_GRPC || type->carrier == LEAT_CARRIER_OWN;
 }
 
 static const struct leat_deliver_conf *deliver_of(const struct leat_exporter_type *type,
@@ -32,8 +32,9 @@ struct leat_exporter_conf leat_graph__exporter_conf(const struct leat_exporter_t
 {
     return (struct leat_exporter_conf){
         .id = part->id, .own = part->conf, .deliver = deliver_of(type, part),
-        .carrier = has_network(type) ? part->shared[SHARED_CARRIER]
-                   : type->carrier == LEAT_CARRIER_FILE ? part->shared[0] : NULL};
+        .carrier = type->carrier == LEAT_CARRIER_FILE  ? part->shared[0]
+                   : type->carrier == LEAT_CARRIER_OWN ? NULL
+                   : has_network(type)                 ? part->shared[SHARED_CARRIER] : NULL};
 }
 
 static leat_rc auth_of(struct leat_shard *shard, const char *id, const struct leat_client_auth **ret_auth,
@@ -49,10 +50,11 @@ static leat_rc auth_of(struct leat_shard *shard, const char *id, const struct le
     return LEAT_OK;
 }
 
-static leat_rc carrier_open(struct leat_shard *shard, const struct leat_exporter_type *type,
+static leat_rc carrier_open(struct leat_shard *shard, const struct leat_graph__exporter *exporter,
                             const struct leat_exporter_conf *conf, struct leat_carrier **ret_carrier,
                             struct leat_err *reterr)
 {
+    const struct leat_exporter_type *type = exporter->type;
     const struct leat_client_auth *auth;
     const struct leat_http_client_conf *http = conf->carrier;
     const struct leat_grpc_client_conf *grpc = conf->carrier;
@@ -70,6 +72,8 @@ static leat_rc carrier_open(struct leat_shard *shard, const struct leat_exporter
         return rc ? rc : leat_carrier_grpc_open(shard->loop, conf->id, grpc, auth, ret_carrier, reterr);
     case LEAT_CARRIER_FILE:
         return leat_carrier_file_open(shard->loop, conf->id, conf->carrier, ret_carrier, reterr);
+    case LEAT_CARRIER_OWN:
+        return type->carrier_open(exporter->state, shard->loop, ret_carrier, reterr);
     case LEAT_CARRIER_OUTPUT:
         return leat_carrier_output_open(shard->loop, STDERR_FILENO, ret_carrier);
     default:
@@ -101,6 +105,9 @@ static leat_rc sender_open(struct leat_shard *shard, struct leat_graph__exporter
                                .state = exporter->state};
     if (shard->index == 0)
         leat_sender_totals_init(totals, conf.deliver, has_network(type) ? shard->graph->shard_count : 1);
+    conf.counts = exporter->counts = leat_graph__counts_new(type->counters);
+    if (!conf.counts)
+        return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "out of memory");
     exporter->open = true;
     leat_rc rc = type->open ? type->open(exporter->state, &conf, exporter->signal, shard->graph->world, reterr) : LEAT_OK;
     struct leat_sender_opts opts = {.loop = shard->loop, .gate = &shard->gate, .id = conf.id,
@@ -108,7 +115,7 @@ static leat_rc sender_open(struct leat_shard *shard, struct leat_graph__exporter
                                     .pace_bytes = (uint64_t)shard->graph->plan->settings.inflight_bytes};
     coding_of(type, &conf, &opts);
     if (rc == LEAT_OK)
-        rc = carrier_open(shard, type, &conf, &opts.carrier, reterr);
+        rc = carrier_open(shard, exporter, &conf, &opts.carrier, reterr);
     if (rc == LEAT_OK && (rc = leat_sender_open(&opts, &exporter->sender)) != LEAT_OK)
         opts.carrier->ops->close(opts.carrier);
     if (rc == LEAT_OK)
@@ -186,6 +193,7 @@ void leat_graph__exporters_close(struct leat_shard *shard)
         if (exporter->open && exporter->type->close)
             exporter->type->close(exporter->state);
         leat_free(exporter->state);
+        leat_free(exporter->counts);
     }
     leat_free(shard->exporters);
     shard->exporters = NULL;

@@ -29,6 +29,7 @@ struct leat_graph__exporter {
     const struct leat_plan_part *part;
     enum leat_signal signal;
     void *state;
+    uint64_t *counts;
     bool open;
     struct leat_sender *sender;
     struct leat_sender_door *door;

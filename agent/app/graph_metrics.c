@@ -283,7 +283,7 @@ void leat_graph_metrics(const struct leat_graph *graph, struct leat_strbuf *out)
 /* ---- the components' own counters ---- */
 
 static void rows_of(const struct leat_graph *graph, struct leat_strbuf *out, const char *kind, const char *id,
-                    const struct leat_counter_def *rows, const uint64_t *(*counts)(const struct leat_shard *, uint32_t),
+                    const char *data_type, const struct leat_counter_def *rows, const uint64_t *(*counts)(const struct leat_shard *, uint32_t),
                     uint32_t index)
 {
     for (uint32_t r = 0; rows && rows[r].name; r++) {
@@ -294,12 +294,15 @@ static void rows_of(const struct leat_graph *graph, struct leat_strbuf *out, con
         }
         leat_strbuf_printf(out, "leat_%s{%s=", rows[r].name, kind);
         leat_strbuf_json(out, id, strlen(id));
+        if (data_type)
+            leat_strbuf_printf(out, ",data_type=\"%s\"", data_type);
         leat_strbuf_printf(out, "%s%s} %llu\n", rows[r].labels[0] ? "," : "", rows[r].labels, (unsigned long long)sum);
     }
 }
 
 static const uint64_t *receiver_counts(const struct leat_shard *shard, uint32_t i) { return shard->receivers[i].host.counts; }
 static const uint64_t *processor_counts(const struct leat_shard *shard, uint32_t i) { return shard->processors[i].host.counts; }
+static const uint64_t *exporter_counts(const struct leat_shard *shard, uint32_t i) { return shard->exporters[i].counts; }
 static const uint64_t *extension_counts(const struct leat_shard *shard, uint32_t i)
 {
     return i < shard->extension_count ? shard->extensions[i].host.counts : NULL;
@@ -309,11 +312,14 @@ static void counters_of(const struct leat_graph *graph, struct leat_strbuf *out)
 {
     const struct leat_shard *shard = &graph->shards[0];
     for (uint32_t i = 0; i < shard->receiver_count; i++)
-        rows_of(graph, out, "receiver", shard->receivers[i].part->id, shard->receivers[i].type->counters, receiver_counts, i);
+        rows_of(graph, out, "receiver", shard->receivers[i].part->id, NULL, shard->receivers[i].type->counters, receiver_counts, i);
     for (uint32_t i = 0; i < shard->processor_count; i++)
-        rows_of(graph, out, "processor", shard->processors[i].part->id, shard->processors[i].type->counters, processor_counts, i);
+        rows_of(graph, out, "processor", shard->processors[i].part->id, NULL, shard->processors[i].type->counters, processor_counts, i);
+    for (uint32_t i = 0; i < shard->exporter_count; i++)
+        rows_of(graph, out, "exporter", shard->exporters[i].part->id, leat_signal_name(shard->exporters[i].signal),
+                shard->exporters[i].type->counters, exporter_counts, i);
     for (uint32_t i = 0; i < shard->extension_count; i++)
-        rows_of(graph, out, "extension", shard->extensions[i].part->id, shard->extensions[i].type->counters, extension_counts, i);
+        rows_of(graph, out, "extension", shard->extensions[i].part->id, NULL, shard->extensions[i].type->counters, extension_counts, i);
 }
 
 /* ---- conversions: each shard has the same ones in the same order ---- */

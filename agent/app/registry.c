@@ -3,7 +3,7 @@
 
 #include "agent/app/conversions.h"
 #include "agent/app/graph_inner.h"
-#include "agent/base/check.h"
+#include "agent/app/module.h"
 #include "agent/net/h2/grpc.h"
 #include "components.def.h"
 
@@ -15,27 +15,32 @@ LEAT_RECEIVERS(RECEIVER)
 LEAT_PROCESSORS(PROCESSOR)
 LEAT_EXPORTERS(EXPORTER)
 LEAT_EXTENSIONS(EXTENSION)
+/* Modules are here only where they are linked in, as the contract suite does; else they are NULL and opened when named. */
+LEAT_RECEIVER_MODULES(__attribute__((weak)) RECEIVER)
+LEAT_PROCESSOR_MODULES(__attribute__((weak)) PROCESSOR)
+LEAT_EXPORTER_MODULES(__attribute__((weak)) EXPORTER)
+LEAT_EXTENSION_MODULES(__attribute__((weak)) EXTENSION)
 
-static const struct leat_receiver_type *const receivers[] = {
-#define X(name) &leat_receiver_##name,
-    LEAT_RECEIVERS(X)
+struct component {
+    enum leat_kind kind;
+    const char *name;
+    const void *descriptor;
+};
+static const struct component components[] = {
+#define X(name) {LEAT_KIND_RECEIVER, #name, &leat_receiver_##name},
+    LEAT_RECEIVERS(X) LEAT_RECEIVER_MODULES(X)
 #undef X
-        NULL};
-static const struct leat_processor_type *const processors[] = {
-#define X(name) &leat_processor_##name,
-    LEAT_PROCESSORS(X)
+#define X(name) {LEAT_KIND_PROCESSOR, #name, &leat_processor_##name},
+    LEAT_PROCESSORS(X) LEAT_PROCESSOR_MODULES(X)
 #undef X
-        NULL};
-static const struct leat_exporter_type *const exporters[] = {
-#define X(name) &leat_exporter_##name,
-    LEAT_EXPORTERS(X)
+#define X(name) {LEAT_KIND_EXPORTER, #name, &leat_exporter_##name},
+    LEAT_EXPORTERS(X) LEAT_EXPORTER_MODULES(X)
 #undef X
-        NULL};
-static const struct leat_extension_type *const extensions[] = {
-#define X(name) &leat_extension_##name,
-    LEAT_EXTENSIONS(X)
+#define X(name) {LEAT_KIND_EXTENSION, #name, &leat_extension_##name},
+    LEAT_EXTENSIONS(X) LEAT_EXTENSION_MODULES(X)
 #undef X
-        NULL};
+};
+#define COMPONENT_COUNT (sizeof components / sizeof *components)
 
 static leat_rc deliver_check(const void *conf, struct leat_err *reterr) { return leat_deliver_check(conf, reterr); }
 
@@ -46,17 +51,31 @@ static const struct leat_shared_fields http_client = {"HTTP client", leat_http_c
 static const struct leat_shared_fields grpc_client = {"gRPC client", leat_grpc_client_fields, sizeof(struct leat_grpc_client_conf), NULL};
 static const struct leat_shared_fields file_fields = {"file", leat_file_carrier_fields, sizeof(struct leat_file_carrier_conf), NULL};
 
-#define TYPES_MAX 128u
-static struct leat_type_info types[TYPES_MAX];
+static struct leat_type_info types[COMPONENT_COUNT];
 static struct leat_catalog catalog = {.types = types};
 
-static void add(struct leat_type_info info)
+static struct leat_type_info receiver_info(const struct leat_receiver_type *t)
 {
-    LEAT_CHECK(catalog.count < TYPES_MAX);
-    types[catalog.count++] = info;
+    return (struct leat_type_info){.kind = LEAT_KIND_RECEIVER, .name = t->name, .summary = t->summary, .aliases = t->aliases,
+                                   .signals = t->signals, .conf_size = t->conf_size, .fields = t->fields,
+                                   .defaults = t->defaults, .check = t->check, .descriptor = t};
 }
 
-static void add_exporter(const struct leat_exporter_type *t)
+static struct leat_type_info processor_info(const struct leat_processor_type *t)
+{
+    return (struct leat_type_info){.kind = LEAT_KIND_PROCESSOR, .name = t->name, .summary = t->summary, .aliases = t->aliases,
+                                   .signals = t->signals, .conf_size = t->conf_size, .fields = t->fields,
+                                   .defaults = t->defaults, .check = t->check, .descriptor = t};
+}
+
+static struct leat_type_info extension_info(const struct leat_extension_type *t)
+{
+    return (struct leat_type_info){.kind = LEAT_KIND_EXTENSION, .name = t->name, .summary = t->summary, .aliases = t->aliases,
+                                   .conf_size = t->conf_size, .fields = t->fields, .defaults = t->defaults,
+                                   .check = t->check, .descriptor = t};
+}
+
+static struct leat_type_info exporter_info(const struct leat_exporter_type *t)
 {
     struct leat_type_info info = {.kind = LEAT_KIND_EXPORTER, .name = t->name, .summary = t->summary, .aliases = t->aliases,
                                   .signals = t->signals, .conf_size = t->conf_size, .fields = t->fields,
@@ -65,34 +84,38 @@ static void add_exporter(const struct leat_exporter_type *t)
         info.shared[0] = &deliver_http, info.shared[1] = &http_client;
     else if (t->carrier == LEAT_CARRIER_GRPC)
         info.shared[0] = &deliver_grpc, info.shared[1] = &grpc_client;
+    else if (t->carrier == LEAT_CARRIER_OWN)
+        info.shared[0] = &deliver_grpc; /* the same keys and defaults */
     else if (t->carrier == LEAT_CARRIER_FILE)
         info.shared[0] = &file_fields;
-    add(info);
+    return info;
+}
+
+static struct leat_type_info info_of(enum leat_kind kind, const void *descriptor)
+{
+    if (kind == LEAT_KIND_RECEIVER)
+        return receiver_info(descriptor);
+    if (kind == LEAT_KIND_PROCESSOR)
+        return processor_info(descriptor);
+    return kind == LEAT_KIND_EXPORTER ? exporter_info(descriptor) : extension_info(descriptor);
+}
+
+static leat_rc load(const struct leat_type_info *type, struct leat_err *reterr)
+{
+    const void *descriptor = NULL;
+    leat_rc rc = leat_module_open(type->kind, type->name, &descriptor, reterr);
+    if (rc == LEAT_OK)
+        types[type - types] = info_of(type->kind, descriptor);
+    return rc;
 }
 
 const struct leat_catalog *leat_registry(void)
 {
-    if (catalog.count)
-        return &catalog;
-    for (int i = 0; receivers[i]; i++)
-        add((struct leat_type_info){.kind = LEAT_KIND_RECEIVER, .name = receivers[i]->name, .summary = receivers[i]->summary,
-                                    .aliases = receivers[i]->aliases, .signals = receivers[i]->signals,
-                                    .conf_size = receivers[i]->conf_size, .fields = receivers[i]->fields,
-                                    .defaults = receivers[i]->defaults, .check = receivers[i]->check,
-                                    .descriptor = receivers[i]});
-    for (int i = 0; processors[i]; i++)
-        add((struct leat_type_info){.kind = LEAT_KIND_PROCESSOR, .name = processors[i]->name, .summary = processors[i]->summary,
-                                    .aliases = processors[i]->aliases, .signals = processors[i]->signals,
-                                    .conf_size = processors[i]->conf_size, .fields = processors[i]->fields,
-                                    .defaults = processors[i]->defaults, .check = processors[i]->check,
-                                    .descriptor = processors[i]});
-    for (int i = 0; exporters[i]; i++)
-        add_exporter(exporters[i]);
-    for (int i = 0; extensions[i]; i++)
-        add((struct leat_type_info){.kind = LEAT_KIND_EXTENSION, .name = extensions[i]->name, .summary = extensions[i]->summary,
-                                    .aliases = extensions[i]->aliases, .conf_size = extensions[i]->conf_size,
-                                    .fields = extensions[i]->fields, .defaults = extensions[i]->defaults,
-                                    .check = extensions[i]->check, .descriptor = extensions[i]});
+    for (; catalog.count < COMPONENT_COUNT; catalog.count++) {
+        const struct component *c = &components[catalog.count];
+        types[catalog.count] = c->descriptor ? info_of(c->kind, c->descriptor)
+                                             : (struct leat_type_info){.kind = c->kind, .name = c->name, .load = load};
+    }
     return &catalog;
 }
 

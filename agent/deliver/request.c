@@ -68,6 +68,7 @@ void leat_request_done(struct leat_request *request)
     leat_chain_done(&request->body);
     leat_free(request->bitmap);
     request->bitmap = NULL;
+    request->note = leat_mem_unref(request->note);
 }
 
 void leat_requests_done(struct leat_requests *requests)

@@ -16,6 +16,7 @@ enum leat_carrier_kind {
     LEAT_CARRIER_FILE,
     LEAT_CARRIER_HTTP,
     LEAT_CARRIER_GRPC,
+    LEAT_CARRIER_OWN,    /* a foreign client with threads of its own: the exporter's carrier_open */
     LEAT_CARRIER_COUNT
 };
 
@@ -25,6 +26,9 @@ struct leat_request {
     struct leat_chain body;  /* before compression unless `precoded` */
     bool precoded;           /* the carrier's compression does not apply (snappy of Loki, gzip inside) */
     const char *url;         /* HTTP: absolute. GRPC: "/package.Service/Method" */
+    const char *const *urls; /* HTTP: addresses that are as good as `url`; each attempt goes to the next that answers. NULL: one */
+    uint32_t url_count;
+    uint32_t reply_bytes_max; /* HTTP: how much of the answer `judge` sees; 0: 64 KiB */
     struct leat_header headers[LEAT_REQUEST_HEADERS_MAX];
     uint32_t header_count;
     uint64_t order_key;      /* 0: none; else one in flight per key, in order of encode */
@@ -33,7 +37,19 @@ struct leat_request {
     uint32_t first, count;
     uint8_t *bitmap;
     uint32_t tag;            /* the exporter's word: which table, which protocol version */
+    struct leat_mem *note;   /* LEAT_CARRIER_OWN: what only the exporter and its carrier understand; the request's */
 };
+
+/* Names for items that stay theirs however often they are encoded: the load they left the queue in, and their place in it. */
+struct leat_origin {
+    uint64_t token; /* the load's, by chance */
+    uint32_t first; /* item i of the batch is item first+i of the load, or items[i] */
+    const uint32_t *items;
+};
+static inline uint32_t leat_origin_item(const struct leat_origin *origin, uint32_t i)
+{
+    return origin->items ? origin->items[i] : origin->first + i;
+}
 
 struct leat_requests {
     struct leat_request *at;
@@ -44,6 +60,7 @@ struct leat_requests {
         const char *reason;  /* static */
     } *rejects;              /* items that have no form at the destination: dropped{cannot_encode} */
     uint32_t reject_count, reject_room;
+    struct leat_origin origin; /* set by deliver before encode */
 };
 /* A zeroed request at the end, covering nothing yet; valid until the next add. NULL: out of memory. */
 struct leat_request *leat_requests_add(struct leat_requests *requests) LEAT_MUST_CHECK;
@@ -58,7 +75,7 @@ struct leat_reply {
     const struct leat_request *request;
     int status;                   /* HTTP status or gRPC code */
     struct leat_slice message;    /* gRPC: grpc-message */
-    struct leat_slice body;       /* HTTP: at most 64 KiB of it. gRPC: the response message */
+    struct leat_slice body;       /* HTTP: at most reply_bytes_max of it. gRPC: the response message */
     struct leat_headers headers;  /* HTTP */
     bool has_retry_after;         /* Retry-After in either form, RetryInfo */
     uint64_t retry_after_ns;

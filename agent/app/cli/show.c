@@ -86,6 +86,12 @@ int leat_cli_components(const struct leat_cli *cli)
     uint32_t found = 0;
     for (int kind = 0; kind < LEAT_KIND_COUNT; kind++) {
         const struct leat_type_info *type = leat_catalog_find(catalog, (enum leat_kind)kind, cli->name, NULL);
+        struct leat_err err;
+        if (type && type->load && type->load(type, &err) != LEAT_OK) {
+            (void)fprintf(stderr, "leat: %s: %s\n", cli->name, err.text);
+            leat_strbuf_done(&text);
+            return LEAT_EXIT_START;
+        }
         if (type && found++)
             leat_strbuf_putc(&text, '\n');
         if (type)
