@@ -1,13 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Resources edited by splicing: per resource one new slice with the lengths above it, the rest shared. */
+#include "proto/otlp_edit/otlp_append.h"
 #include "proto/otlp_edit/otlp_edit_inner.h"
 
 #define RESOURCE_TAG PB_TAG(1, PB_LEN) /* of a container in the request, and of the resource in its container */
 #define HEADS_MAX 24u                  /* two tags and two lengths */
 
+struct found {
+    uint32_t count;
+    uint64_t bytes;        /* of the bodies */
+    uint64_t with_heads;   /* of the whole fields */
+    struct pb_cursor body; /* of the last one */
+};
+
+/* What is done with a resource: an edit by a program, or bytes put behind it. */
+struct splice;
+struct splice_ops {
+    leat_rc (*look)(struct splice *s, struct leat_slice resource, bool *ret_changed);
+    leat_rc (*put)(struct splice *s, const struct found *found, struct leat_slice resource, uint64_t others);
+};
+
 struct splice {
-    struct otlp_edit *edit;
+    const struct splice_ops *ops;
+    struct otlp_flat *flat;
+    struct otlp_edit *edit; /* edits */
     const struct otlp_edit_context *context;
+    struct otlp_append append; /* appends: the answer of the look */
+    leat_rc (*asks)(void *ctx, struct leat_slice resource, struct otlp_append *ret);
+    void *ctx;
     struct leat_chain out;
     struct pb_cursor kept; /* bytes that go on as they are and are not shared yet */
     uint64_t kept_bytes;
@@ -37,12 +57,6 @@ static leat_rc flush(struct splice *s)
 
 /* ---- the resource of a container: all its field 1, which protobuf reads as one message ---- */
 
-struct found {
-    uint32_t count;
-    uint64_t bytes;      /* of the bodies */
-    uint64_t with_heads; /* of the whole fields */
-};
-
 static leat_rc look(struct pb_cursor c, uint64_t end, struct found *ret)
 {
     uint32_t tag;
@@ -59,6 +73,7 @@ static leat_rc look(struct pb_cursor c, uint64_t end, struct found *ret)
         }
         if (!pb_cursor_length(&c, end, &len))
             return LEAT_EPARSE;
+        ret->body = c;
         pb_cursor_skip(&c, len);
         ret->count++;
         ret->bytes += len;
@@ -71,7 +86,7 @@ static leat_rc look(struct pb_cursor c, uint64_t end, struct found *ret)
 static leat_rc resource_of(struct splice *s, struct pb_cursor c, uint64_t end, const struct found *found,
                            struct leat_slice *ret)
 {
-    struct otlp_flat *flat = &s->edit->flat;
+    struct otlp_flat *flat = s->flat;
     struct pb_buf all = {flat->at, 0, flat->room, false};
     uint32_t tag;
     uint64_t len;
@@ -120,9 +135,22 @@ static struct leat_mem *room_for(uint64_t len, uint8_t **ret_at)
     return mem;
 }
 
-/* The container's head, its resource as edited, and both lengths. */
-static leat_rc put_heads(struct splice *s, uint64_t others)
+/* ---- a resource as edited ---- */
+
+static leat_rc edit_look(struct splice *s, struct leat_slice resource, bool *ret_changed)
 {
+    leat_rc rc = otlp_edit__list_read(&s->edit->list, resource, 1);
+    if (rc == LEAT_OK)
+        rc = otlp_edit__apply(s->edit, &s->edit->list, s->context);
+    *ret_changed = rc == LEAT_OK && s->edit->list.changed;
+    return rc;
+}
+
+/* The container's head, its resource as edited, and both lengths. */
+static leat_rc edit_put(struct splice *s, const struct found *was, struct leat_slice as_read, uint64_t others)
+{
+    (void)was;
+    (void)as_read;
     const struct otlp_edit_list *list = &s->edit->list;
     uint64_t resource = otlp_edit__size(list);
     uint64_t field = 1 + pb_varint_size(resource) + resource;
@@ -145,6 +173,71 @@ static leat_rc put_heads(struct splice *s, uint64_t others)
         leat_mem_unref(mem);
     return rc;
 }
+
+static const struct splice_ops edit_ops = {edit_look, edit_put};
+
+/* ---- a resource with something behind it ---- */
+
+static leat_rc append_look(struct splice *s, struct leat_slice resource, bool *ret_changed)
+{
+    s->append.block = (struct leat_slice){0};
+    s->append.cut_count = 0;
+    leat_rc rc = s->asks(s->ctx, resource, &s->append);
+    *ret_changed = rc == LEAT_OK && (s->append.block.len || s->append.cut_count);
+    return rc;
+}
+
+static leat_rc append_heads(struct splice *s, uint64_t resource, uint64_t others)
+{
+    uint8_t *begin, *at;
+    struct leat_mem *mem = room_for(HEADS_MAX, &begin);
+    if (!mem)
+        return LEAT_ENOMEM;
+    uint64_t field = resource ? 1 + pb_varint_size(resource) + resource : 0;
+    at = pb_put_varint(pb_put_varint(begin, RESOURCE_TAG), field + others);
+    if (field)
+        at = pb_put_varint(pb_put_varint(at, RESOURCE_TAG), resource);
+    leat_rc rc = leat_chain_take(&s->out, (struct leat_slice){begin, (uint32_t)(at - begin), mem});
+    if (rc != LEAT_OK)
+        leat_mem_unref(mem);
+    return rc;
+}
+
+/* From the payload itself where the resource is one field, else (flat: laid together in scratch) from a copy. */
+static leat_rc share_part(struct splice *s, const struct found *found, struct leat_slice resource, uint32_t from,
+                          uint32_t to)
+{
+    struct pb_cursor c = found->body;
+    if (to <= from)
+        return LEAT_OK;
+    if (found->count == 1) {
+        pb_cursor_skip(&c, from);
+        return pb_cursor_share(&c, to - from, &s->out);
+    }
+    s->copied += to - from;
+    return leat_chain_copy(&s->out, resource.at + from, to - from);
+}
+
+static leat_rc append_put(struct splice *s, const struct found *found, struct leat_slice resource, uint64_t others)
+{
+    const struct otlp_append *append = &s->append;
+    uint64_t size = (uint64_t)resource.len + append->block.len;
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < append->cut_count; i++)
+        size -= append->cuts[i].len;
+    leat_rc rc = append_heads(s, size, others);
+    for (uint32_t i = 0; rc == LEAT_OK && i < append->cut_count; i++) {
+        rc = share_part(s, found, resource, at, append->cuts[i].offset);
+        at = append->cuts[i].offset + append->cuts[i].len;
+    }
+    if (rc == LEAT_OK)
+        rc = share_part(s, found, resource, at, resource.len);
+    return rc == LEAT_OK && append->block.len ? leat_chain_share(&s->out, append->block) : rc;
+}
+
+static const struct splice_ops append_ops = {append_look, append_put};
+
+/* ---- the walk ---- */
 
 /* Everything of the container but its resource. */
 static leat_rc keep_others(struct splice *s, struct pb_cursor c, uint64_t end)
@@ -169,17 +262,16 @@ static leat_rc container(struct splice *s, const struct pb_cursor *field, struct
     leat_rc rc = look(body, end, &found);
     if (rc == LEAT_OK)
         rc = resource_of(s, body, end, &found, &resource);
+    bool changed = false;
     if (rc == LEAT_OK)
-        rc = otlp_edit__list_read(&s->edit->list, resource, 1);
-    if (rc == LEAT_OK)
-        rc = otlp_edit__apply(s->edit, &s->edit->list, s->context);
+        rc = s->ops->look(s, resource, &changed);
     if (rc != LEAT_OK)
         return rc;
-    if (!s->edit->list.changed)
+    if (!changed)
         return keep(s, field, end - begin);
     rc = flush(s);
     if (rc == LEAT_OK)
-        rc = put_heads(s, len - found.with_heads);
+        rc = s->ops->put(s, &found, resource, len - found.with_heads);
     return rc == LEAT_OK ? keep_others(s, body, end) : rc;
 }
 
@@ -207,19 +299,38 @@ static leat_rc all(struct splice *s, const struct leat_chain *payload)
     return rc == LEAT_OK ? flush(s) : rc;
 }
 
+static leat_rc run(struct splice *s, const struct leat_chain *payload, struct leat_chain *ret_payload,
+                   const char *what, struct leat_err *reterr)
+{
+    leat_rc rc = all(s, payload);
+    *ret_payload = (struct leat_chain){0};
+    if (rc != LEAT_OK) {
+        leat_chain_done(&s->out);
+        return LEAT_RAISE(reterr, rc, 0, "otlp: %s resources", what);
+    }
+    leat_copied(s->copied);
+    *ret_payload = s->out;
+    return LEAT_OK;
+}
+
 leat_rc otlp_edit_resources(struct otlp_edit *edit, enum leat_signal signal, const struct leat_chain *payload,
                             const struct otlp_edit_context *context, struct leat_chain *ret_payload,
                             struct leat_err *reterr)
 {
     (void)signal; /* resources stand at the same place in all of them */
-    struct splice s = {.edit = edit, .context = context};
-    leat_rc rc = all(&s, payload);
-    *ret_payload = (struct leat_chain){0};
-    if (rc != LEAT_OK) {
-        leat_chain_done(&s.out);
-        return LEAT_RAISE(reterr, rc, 0, "otlp: editing resources");
-    }
-    leat_copied(s.copied);
-    *ret_payload = s.out;
-    return LEAT_OK;
+    struct splice s = {.ops = &edit_ops, .flat = &edit->flat, .edit = edit, .context = context};
+    return run(&s, payload, ret_payload, "editing", reterr);
+}
+
+leat_rc otlp_append_resources(const struct leat_chain *payload, struct otlp_flat *flat,
+                              leat_rc (*look_at)(void *ctx, struct leat_slice resource, struct otlp_append *ret),
+                              void *ctx, struct leat_chain *ret_payload, struct leat_err *reterr)
+{
+    struct splice s = {.ops = &append_ops, .flat = flat, .asks = look_at, .ctx = ctx};
+    return run(&s, payload, ret_payload, "adding to", reterr);
+}
+
+void otlp_append_done(struct otlp_flat *flat)
+{
+    otlp_edit__flat_done(flat);
 }
