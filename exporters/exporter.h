@@ -27,9 +27,12 @@ struct leat_exporter_type {
     const char *const *aliases;       /* NULL-ended; a deprecated one warns once */
     uint32_t signals, forms;          /* bits of what it takes natively */
     enum leat_carrier_kind carrier;
+    bool carrier_section;             /* HTTP: the client's keys stand under `http`, not beside the exporter's own */
     uint32_t conf_size, state_size;
     const struct leat_field *fields;
     const struct leat_default *defaults; /* other defaults for shared tables; NULL: none */
+    const struct leat_field *delivery;   /* rows over struct leat_deliver_conf instead of the shared ones; NULL: those */
+    bool ordered; /* the order of batches matters across shards too: one of them sends for all */
     const struct leat_counter_def *counters;
     leat_rc (*check)(const struct leat_exporter_conf *conf, struct leat_err *reterr); /* cross-field rules */
     leat_rc (*open)(void *state, const struct leat_exporter_conf *conf, enum leat_signal signal, struct leat_world *world,

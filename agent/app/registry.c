@@ -48,8 +48,13 @@ static leat_rc deliver_check(const void *conf, struct leat_err *reterr) { return
 static const struct leat_shared_fields deliver_http = {"delivery", leat_deliver_http_fields, sizeof(struct leat_deliver_conf), deliver_check};
 static const struct leat_shared_fields deliver_grpc = {"delivery", leat_deliver_fields, sizeof(struct leat_deliver_conf), deliver_check};
 static const struct leat_shared_fields http_client = {"HTTP client", leat_http_client_fields, sizeof(struct leat_http_client_conf), NULL};
+static const struct leat_field http_section_fields[] = {
+    {.key = "http", .type = LEAT_SECTION, .fields = leat_http_client_fields, .doc = "the HTTP client"}, {0}};
+static const struct leat_shared_fields http_section = {"HTTP client", http_section_fields, sizeof(struct leat_http_client_conf), NULL};
 static const struct leat_shared_fields grpc_client = {"gRPC client", leat_grpc_client_fields, sizeof(struct leat_grpc_client_conf), NULL};
 static const struct leat_shared_fields file_fields = {"file", leat_file_carrier_fields, sizeof(struct leat_file_carrier_conf), NULL};
+
+#define DELIVERIES_MAX 16u /* exporters with rows of their own for delivery */
 
 static struct leat_type_info types[COMPONENT_COUNT];
 static struct leat_catalog catalog = {.types = types};
@@ -75,13 +80,26 @@ static struct leat_type_info extension_info(const struct leat_extension_type *t)
                                    .check = t->check, .descriptor = t};
 }
 
+/* An exporter's own rows for delivery, in a table that lives as long as the catalog. */
+static const struct leat_shared_fields *delivery_of(const struct leat_exporter_type *t, const struct leat_shared_fields *usual)
+{
+    static struct leat_shared_fields own[DELIVERIES_MAX];
+    uint32_t i = 0;
+    if (!t->delivery)
+        return usual;
+    while (i < DELIVERIES_MAX - 1 && own[i].fields && own[i].fields != t->delivery)
+        i++;
+    own[i] = (struct leat_shared_fields){"delivery", t->delivery, sizeof(struct leat_deliver_conf), deliver_check};
+    return &own[i];
+}
+
 static struct leat_type_info exporter_info(const struct leat_exporter_type *t)
 {
     struct leat_type_info info = {.kind = LEAT_KIND_EXPORTER, .name = t->name, .summary = t->summary, .aliases = t->aliases,
                                   .signals = t->signals, .conf_size = t->conf_size, .fields = t->fields,
                                   .defaults = t->defaults, .descriptor = t};
     if (t->carrier == LEAT_CARRIER_HTTP)
-        info.shared[0] = &deliver_http, info.shared[1] = &http_client;
+        info.shared[0] = delivery_of(t, &deliver_http), info.shared[1] = t->carrier_section ? &http_section : &http_client;
     else if (t->carrier == LEAT_CARRIER_GRPC)
         info.shared[0] = &deliver_grpc, info.shared[1] = &grpc_client;
     else if (t->carrier == LEAT_CARRIER_OWN)

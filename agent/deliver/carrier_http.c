@@ -14,11 +14,13 @@
 #define CONNECT_NS_MAX 30000000000ull
 #define RESPONSE_BYTES_MAX (4u << 20)
 #define REPLY_BYTES_MAX (64u << 10)
+#define REST_NS 10000000000ull /* a peer that cannot be reached is passed over so long, while others can */
 
 struct peer {
     bool encrypted;
     char address[LEAT_URL_ADDRESS_MAX];
     struct leat_http1_client *client;
+    uint64_t rests_until_ns;
 };
 
 struct http_carrier {
@@ -29,6 +31,7 @@ struct http_carrier {
     uint32_t connections_max;
     struct leat_tls *tls;  /* NULL until a peer needs it */
     struct leat_late late; /* parcels for which there was no memory */
+    uint32_t turn; /* which of several addresses is next */
     uint32_t peer_count;
     struct peer peers[PEERS_MAX];
 };
@@ -38,7 +41,7 @@ struct flight {
     struct leat_http1_call call;
     struct http_carrier *carrier;
     struct leat_parcel *parcel;
-    struct leat_http1_client *client; /* NULL: never sent, `task` tells `err` */
+    struct peer *peer;                /* NULL: never sent, `task` tells `err` */
     struct leat_task task;
     struct leat_err err;
     struct leat_outgoing out;
@@ -61,14 +64,19 @@ static void flight_answered(struct leat_http1_call *call, const struct leat_http
 {
     struct flight *flight = call->ctx;
     if (!response) {
+        if (err->code != LEAT_ECANCELED && err->code != LEAT_ELIMIT)
+            flight->peer->rests_until_ns = leat_loop_now_ns(flight->carrier->loop) + REST_NS;
         flight_end(flight, NULL, err);
         return;
     }
+    flight->peer->rests_until_ns = 0;
+    uint32_t bytes_max = flight->parcel->request->reply_bytes_max;
     struct leat_reply reply = {.request = flight->parcel->request,
                                .status = response->status,
                                .body = response->body,
                                .headers = response->headers};
-    reply.body.len = reply.body.len < REPLY_BYTES_MAX ? reply.body.len : REPLY_BYTES_MAX;
+    bytes_max = bytes_max ? bytes_max : REPLY_BYTES_MAX;
+    reply.body.len = reply.body.len < bytes_max ? reply.body.len : bytes_max;
     struct leat_slice after = leat_headers_get(response->headers, "Retry-After");
     struct leat_world *world = leat_loop_world(flight->carrier->loop);
     reply.has_retry_after = after.at && leat_deliver__retry_after(after, world->unix_ns(world), &reply.retry_after_ns);
@@ -129,22 +137,46 @@ static leat_rc peer_open(struct http_carrier *carrier, const struct leat_url *ur
     return LEAT_OK;
 }
 
-static leat_rc peer_find(struct http_carrier *carrier, const struct leat_url *url,
-                         struct leat_http1_client **ret_client, struct leat_err *reterr)
+static struct peer *peer_known(struct http_carrier *carrier, const struct leat_url *url)
 {
     for (uint32_t i = 0; i < carrier->peer_count; i++) {
         struct peer *peer = &carrier->peers[i];
-        if (peer->encrypted == url->encrypted && strcmp(peer->address, url->address) == 0) {
-            *ret_client = peer->client;
-            return LEAT_OK;
-        }
+        if (peer->encrypted == url->encrypted && strcmp(peer->address, url->address) == 0)
+            return peer;
+    }
+    return NULL;
+}
+
+static leat_rc peer_find(struct http_carrier *carrier, const struct leat_url *url, struct peer **ret_peer,
+                         struct leat_err *reterr)
+{
+    struct peer *peer = peer_known(carrier, url);
+    if (peer) {
+        *ret_peer = peer;
+        return LEAT_OK;
     }
     if (carrier->peer_count == PEERS_MAX)
         return LEAT_RAISE(reterr, LEAT_ELIMIT, 0, "requests go to more than %u peers", PEERS_MAX);
     leat_rc rc = peer_open(carrier, url, &carrier->peers[carrier->peer_count], reterr);
     if (rc == LEAT_OK)
-        *ret_client = carrier->peers[carrier->peer_count++].client;
+        *ret_peer = &carrier->peers[carrier->peer_count++];
     return rc;
+}
+
+/* Of several addresses the next one that does not rest; when all do, simply the next. */
+static leat_rc address_pick(struct http_carrier *carrier, const struct leat_request *request, struct leat_url *ret_url,
+                            struct leat_err *reterr)
+{
+    uint32_t count = request->urls ? request->url_count : 0, turn = carrier->turn++;
+    for (uint32_t i = 0; i < count; i++) {
+        leat_rc rc = leat_url_parse(request->urls[(turn + i) % count], ret_url, reterr);
+        if (rc != LEAT_OK)
+            return rc;
+        const struct peer *peer = peer_known(carrier, ret_url);
+        if (!peer || peer->rests_until_ns <= leat_loop_now_ns(carrier->loop))
+            return LEAT_OK;
+    }
+    return leat_url_parse(count ? request->urls[turn % count] : request->url, ret_url, reterr);
 }
 
 /* ---- sending ---- */
@@ -166,11 +198,11 @@ static leat_rc flight_headers(struct flight *flight)
 static leat_rc flight_prepare(struct flight *flight)
 {
     struct leat_url url;
-    leat_rc rc = leat_url_parse(flight->parcel->request->url, &url, &flight->err);
+    leat_rc rc = address_pick(flight->carrier, flight->parcel->request, &url, &flight->err);
     if (rc == LEAT_OK)
         rc = flight_headers(flight);
     if (rc == LEAT_OK)
-        rc = peer_find(flight->carrier, &url, &flight->client, &flight->err);
+        rc = peer_find(flight->carrier, &url, &flight->peer, &flight->err);
     if (rc != LEAT_OK)
         return rc;
     flight->call = (struct leat_http1_call){.method = "POST",
@@ -193,12 +225,12 @@ static void http_send(struct leat_carrier *base, struct leat_parcel *parcel)
     }
     flight->carrier = carrier;
     flight->parcel = parcel;
-    flight->client = NULL;
+    flight->peer = NULL;
     leat_task_init(&flight->task, flight_failed, flight);
     leat_deliver__outgoing_init(&flight->out, false);
     parcel->carried = flight;
     if (flight_prepare(flight) == LEAT_OK)
-        leat_http1_client_send(flight->client, &flight->call);
+        leat_http1_client_send(flight->peer->client, &flight->call);
     else
         leat_loop_defer(carrier->loop, &flight->task);
 }
@@ -209,8 +241,8 @@ static void http_cancel(struct leat_carrier *base, struct leat_parcel *parcel)
     if (leat_deliver__late_has(&carrier->late, parcel))
         return; /* its end is already on the way */
     struct flight *flight = parcel->carried;
-    if (flight && flight->client)
-        leat_http1_client_cancel(flight->client, &flight->call);
+    if (flight && flight->peer)
+        leat_http1_client_cancel(flight->peer->client, &flight->call);
 }
 
 /* ---- life ---- */

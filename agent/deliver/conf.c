@@ -20,7 +20,7 @@ static const struct leat_field batch_fields[] = {
      .doc = "what the sizes count: items or bytes; the queue's sizer when unset"},
     {0}};
 
-static const struct leat_field queue_fields[] = {
+const struct leat_field leat_deliver_queue_fields[] = {
     {"enabled", LEAT_BOOL, Q(enabled), "true", "off: the caller waits for the peer's answer", 0},
     {"num_consumers", LEAT_INT, Q(num_consumers), "10", "how many sends may be under way", 0, 1, 10000},
     {"queue_size", LEAT_INT, Q(queue_size), "1000", "how much may wait or be under way, in units of sizer", 0, 1, 1e15},
@@ -34,7 +34,7 @@ static const struct leat_field queue_fields[] = {
      .present = LEAT_PRESENT(struct leat_queue_conf, batch.present), .doc = "merge and split before sending; off unless written"},
     {0}};
 
-static const struct leat_field retry_fields[] = {
+const struct leat_field leat_deliver_retry_fields[] = {
     {"enabled", LEAT_BOOL, R(enabled), "true", "try again after temporary failures", 0},
     {"initial_interval", LEAT_DURATION, R(initial_interval_ns), "5s", "wait after the first failure", 0, 0, 86400 * S},
     {"randomization_factor", LEAT_DOUBLE, R(randomization_factor), "0.5", "each wait varies by this share", 0, 0, 1},
@@ -47,9 +47,9 @@ static const struct leat_field retry_fields[] = {
 #define DELIVER_FIELDS(timeout)                                                                                 \
     {                                                                                                           \
         {"timeout", LEAT_DURATION, D(timeout_ns), timeout, "longest wait for one attempt", 0, 0, 86400 * S},    \
-            {.key = "sending_queue", .type = LEAT_SECTION, .offset = D(queue), .fields = queue_fields,          \
+            {.key = "sending_queue", .type = LEAT_SECTION, .offset = D(queue), .fields = leat_deliver_queue_fields, \
              .doc = "the queue before the destination"},                                                        \
-            {.key = "retry_on_failure", .type = LEAT_SECTION, .offset = D(retry), .fields = retry_fields,       \
+            {.key = "retry_on_failure", .type = LEAT_SECTION, .offset = D(retry), .fields = leat_deliver_retry_fields, \
              .doc = "when and how often to try again"},                                                         \
         {0}                                                                                                     \
     }

@@ -31,5 +31,7 @@ struct leat_deliver_conf {
 };
 extern const struct leat_field leat_deliver_fields[];      /* timeout 5s */
 extern const struct leat_field leat_deliver_http_fields[]; /* timeout 30s, as the Collector's HTTP exporters */
+/* The two sections, for an exporter whose `delivery` names or defaults them otherwise. */
+extern const struct leat_field leat_deliver_queue_fields[], leat_deliver_retry_fields[];
 /* Cross-field rules (otel-surface 4.1). */
 leat_rc leat_deliver_check(const struct leat_deliver_conf *conf, struct leat_err *reterr);

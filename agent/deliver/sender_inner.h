@@ -34,6 +34,7 @@ struct leat_sender__load {
     struct leat_list link;
     uint64_t bytes; /* of this struct, parts included */
     uint32_t shipments;
+    uint64_t token;           /* its name, by chance; see leat_origin */
     int64_t units;            /* queue credit it holds */
     uint32_t item_count;
     uint32_t isolate_left;    /* requests that may still be spent on finding the bad item */
@@ -145,4 +146,5 @@ void leat_sender__release_held(struct leat_sender *sender);
 void leat_sender__complain(struct leat_sender *sender, enum leat_level level, const char *what, const char *text);
 
 /* sender_judge.c */
+bool leat_sender__split(struct leat_sender__shot *shot); /* false: it cannot be */
 void leat_sender__judge(struct leat_sender__shot *shot, const struct leat_reply *reply);

@@ -142,12 +142,18 @@ static void delivered(struct leat_sender__shot *shot, const struct leat_verdict 
     leat_sender__shot_end(shot);
 }
 
-static void split(struct leat_sender__shot *shot, const struct leat_verdict *verdict)
+bool leat_sender__split(struct leat_sender__shot *shot)
 {
     if (shot->request->count < 2 || !can_pick(shot))
+        return false;
+    halve(shot);
+    return true;
+}
+
+static void split(struct leat_sender__shot *shot, const struct leat_verdict *verdict)
+{
+    if (!leat_sender__split(shot))
         drop(shot, LEAT_DROP_TOO_LARGE, verdict->text);
-    else
-        halve(shot);
 }
 
 /* The item of a request where the part (batch) after item k's begins. */
@@ -211,6 +217,8 @@ static void retry_items(struct leat_sender__shot *shot, const struct leat_verdic
     struct leat_sender *sender = sender_of(shot);
     uint32_t count = shot->request->count, again = 0;
     uint8_t *bits = can_pick(shot) ? bits_new(shot) : NULL;
+    if (verdict->text[0])
+        leat_sender__complain(sender, LEAT_LOG_WARN, "not all was taken", verdict->text);
     if (!bits) { /* all of it again: what was taken is repeated */
         leat_sender__shot_retry(shot, peer_wait_ns);
         return;

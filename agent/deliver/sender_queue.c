@@ -297,6 +297,7 @@ static struct leat_sender__load *load_new(struct leat_sender *sender, uint32_t p
         return NULL;
     load->bytes = bytes;
     load->sender = sender;
+    load->token = leat_loop_world(sender->loop)->random(leat_loop_world(sender->loop));
     *ret_shipment = leat_sender__shipment_new(load);
     if (*ret_shipment)
         return load;

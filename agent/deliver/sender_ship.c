@@ -138,6 +138,8 @@ void leat_sender__shipment_start(struct leat_sender__shipment *shipment)
         shipment_fail(shipment, LEAT_DROP_SHUTDOWN);
         return;
     }
+    shipment->requests.origin =
+        (struct leat_origin){.token = shipment->load->token, .first = shipment->first, .items = shipment->map};
     leat_rc rc = sender->codec.encode(sender->codec.state, &shipment->batch, &shipment->requests, &err);
     if (rc == LEAT_OK)
         rc = shots_new(shipment);
@@ -291,6 +293,8 @@ static void on_done(struct leat_parcel *parcel, const struct leat_reply *reply, 
         leat_sender__shot_retry(shot, 0);
         return;
     }
+    if (err->code == LEAT_ELIMIT && leat_sender__split(shot)) /* the answer is too long: halves have shorter ones */
+        return;
     leat_sender__settle_request(shot, 0, LEAT_DROP_REFUSED);
     leat_sender__shot_end(shot);
 }
