@@ -21,6 +21,9 @@ static bool has_network(const struct leat_exporter_type *type)
     return type->carrier == LEAT_CARRIER_HTTP || type->carrier == LEAT_CARRIER_GRPC || type->carrier == LEAT_CARRIER_OWN;
 }
 
+/* Each shard sends for itself; else shard 0 does for all. */
+static bool sends_everywhere(const struct leat_exporter_type *type) { return has_network(type) && !type->ordered; }
+
 static const struct leat_deliver_conf *deliver_of(const struct leat_exporter_type *type,
                                                   const struct leat_plan_part *part)
 {
@@ -104,7 +107,7 @@ static leat_rc sender_open(struct leat_shard *shard, struct leat_graph__exporter
     struct leat_codec codec = {.prepare = type->prepare, .encode = type->encode, .judge = type->judge,
                                .state = exporter->state};
     if (shard->index == 0)
-        leat_sender_totals_init(totals, conf.deliver, has_network(type) ? shard->graph->shard_count : 1);
+        leat_sender_totals_init(totals, conf.deliver, sends_everywhere(type) ? shard->graph->shard_count : 1);
     conf.counts = exporter->counts = leat_graph__counts_new(type->counters);
     if (!conf.counts)
         return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "out of memory");
@@ -139,7 +142,7 @@ static leat_rc exporter_open(struct leat_shard *shard, uint32_t part, enum leat_
     exporter->part = &shard->graph->plan->parts[part];
     exporter->type = exporter->part->type->descriptor;
     exporter->signal = signal;
-    if (shard->index > 0 && !has_network(exporter->type))
+    if (shard->index > 0 && !sends_everywhere(exporter->type))
         return door_open(shard, exporter, slot);
     exporter->state = leat_zalloc(1, exporter->type->state_size);
     leat_rc rc = exporter->state ? sender_open(shard, exporter, slot, reterr)

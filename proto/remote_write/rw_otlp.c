@@ -354,12 +354,12 @@ static void resource_begin(struct rw_otlp *otlp, struct leat_slice resource)
         otlp->info = leat_prom_series_ref(rw_otlp__target_info(otlp));
 }
 
-/* target_info goes with the last point of its resource that goes at all. */
+/* target_info goes when a point of its resource goes at all. */
 static void resource_end(struct rw_otlp *otlp, uint32_t first_row)
 {
     struct rw_rows *rows = &otlp->rows;
     if (otlp->info && otlp->newest_ns && rows->count > first_row && !otlp->no_memory)
-        (void)rw_otlp__row(otlp, otlp->info, otlp->newest_ns, 1, NULL, rows->items[rows->count - 1]);
+        (void)rw_otlp__row(otlp, otlp->info, otlp->newest_ns, 1, NULL, RW_NO_ITEM);
     otlp->info = leat_prom_series_unref(otlp->info);
 }
 

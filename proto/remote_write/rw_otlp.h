@@ -17,6 +17,7 @@
 #include "proto/remote_write/rw_name.h"
 
 #define RW_LABELS_MAX 256u
+#define RW_NO_ITEM UINT32_MAX /* a row that no data point asked for */
 
 struct rw_otlp_conf {
     struct rw_namer namer;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From resource, scope and point to the labels of a series. */
 #define XXH_INLINE_ALL
+#include <stdlib.h>
 #include <xxhash.h>
 
+#include "proto/otlp/otlp_text.h"
 #include "proto/remote_write/rw_otlp.h"
 #include "proto/remote_write/rw_text.h"
 
@@ -31,13 +33,16 @@ static struct leat_slice keep(struct rw_otlp *otlp, struct leat_arena *arena, co
     return leat_slice_of(at, at ? (uint32_t)text->len : 0);
 }
 
+static struct leat_slice value_of(struct rw_otlp *otlp, const struct otlp_value *value)
+{
+    struct leat_slice text = otlp_text_of(value, &otlp->text);
+    return value->kind == OTLP_TEXT || text.len == 0 ? text : keep(otlp, &otlp->texts, &otlp->text);
+}
+
 static struct leat_slice resource_text(struct rw_otlp *otlp, const char *key)
 {
     struct otlp_value value;
-    leat_strbuf_clear(&otlp->text);
-    if (otlp_attribute_get(otlp->resource, 1, key, &value))
-        rw_put_value(&otlp->text, &value);
-    return keep(otlp, &otlp->texts, &otlp->text);
+    return otlp_attribute_get(otlp->resource, 1, key, &value) ? value_of(otlp, &value) : (struct leat_slice){0};
 }
 
 static struct leat_prom_target *target_new(struct rw_otlp *otlp)
@@ -109,15 +114,6 @@ static struct leat_slice name_of(struct rw_otlp *otlp, struct leat_slice key)
 {
     if (!rw_label_name(&otlp->text, &otlp->conf.namer, key))
         otlp->labels_bad = true;
-    return keep(otlp, &otlp->texts, &otlp->text);
-}
-
-static struct leat_slice value_of(struct rw_otlp *otlp, const struct otlp_value *value)
-{
-    if (value->kind == OTLP_TEXT)
-        return value->text;
-    leat_strbuf_clear(&otlp->text);
-    rw_put_value(&otlp->text, value);
     return keep(otlp, &otlp->texts, &otlp->text);
 }
 

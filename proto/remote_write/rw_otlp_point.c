@@ -2,9 +2,9 @@
 /* A data point's fields, and what a number of them has in addition: exemplars, buckets of a native histogram. */
 #include <math.h>
 
+#include "proto/otlp/otlp_text.h"
 #include "proto/remote_write/rw1_put.h"
 #include "proto/remote_write/rw_otlp.h"
-#include "proto/remote_write/rw_text.h"
 
 #define SCALE_MIN (-4)
 #define SCALE_MAX 8
@@ -164,12 +164,11 @@ static bool put_exemplar(struct rw_otlp *otlp, const struct exemplar *from, stru
     labels_add_id(otlp, &labels, "span_id", from->span_id);
     struct exemplar_labels ids = labels;
     while (otlp_attribute_next(&rest, 7, &attribute)) {
-        leat_strbuf_clear(&otlp->text);
-        rw_put_value(&otlp->text, &attribute.value);
-        char *text = leat_arena_str(&otlp->extras, otlp->text.at ? otlp->text.at : "", otlp->text.len);
-        if (!text || otlp->text.failed)
+        struct leat_slice value = otlp_text_of(&attribute.value, &otlp->text);
+        char *text = value.len ? leat_arena_str(&otlp->extras, (const char *)value.at, value.len) : NULL;
+        if ((value.len && !text) || otlp->text.failed)
             return false;
-        labels_add(&labels, attribute.key, leat_slice_of(text, (uint32_t)otlp->text.len));
+        labels_add(&labels, attribute.key, leat_slice_of(text, value.len));
     }
     if (labels.characters > EXEMPLAR_CHARS_MAX)
         labels = ids;
