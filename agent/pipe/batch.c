@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/pipe/batch.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "agent/base/alloc.h"
@@ -66,6 +67,47 @@ bool leat_meta_eq(const struct leat_meta *a, const struct leat_meta *b)
     return true;
 }
 
+/* ---- peers ---- */
+
+void leat_peer_parse(const char *text, uint8_t peer[LEAT_PEER_BYTES])
+{
+    char host[64];
+    const char *end = text ? strrchr(text, ':') : NULL;
+    bool v6 = text && text[0] == '[';
+    size_t len = end ? (size_t)(end - text) : 0;
+    memset(peer, 0, LEAT_PEER_BYTES);
+    if (v6 && len > 2 && text[len - 1] == ']') {
+        text++;
+        len -= 2;
+    }
+    if (len == 0 || len >= sizeof host)
+        return;
+    memcpy(host, text, len);
+    host[len] = 0;
+    host[strcspn(host, "%")] = 0; /* the zone of a link-local address */
+    if (v6 && inet_pton(AF_INET6, host, peer) == 1)
+        return;
+    if (!v6 && inet_pton(AF_INET, host, peer + 12) == 1) {
+        peer[10] = peer[11] = 0xff;
+        return;
+    }
+    memset(peer, 0, LEAT_PEER_BYTES);
+}
+
+bool leat_peer_known(const uint8_t peer[LEAT_PEER_BYTES])
+{
+    static const uint8_t none[LEAT_PEER_BYTES];
+    return memcmp(peer, none, LEAT_PEER_BYTES) != 0;
+}
+
+void leat_peer_merge(uint8_t into[LEAT_PEER_BYTES], const uint8_t from[LEAT_PEER_BYTES])
+{
+    if (memcmp(into, from, LEAT_PEER_BYTES) != 0)
+        memset(into, 0, LEAT_PEER_BYTES);
+}
+
+/* ---- batches ---- */
+
 struct leat_batch *leat_batch_new(enum leat_signal signal, const struct leat_form_ops *form)
 {
     struct leat_batch *batch = leat_obj_new(sizeof *batch);
@@ -89,6 +131,7 @@ struct leat_batch *leat_batch_share(const struct leat_batch *batch)
     twin->item_count = batch->item_count;
     twin->pinned_bytes = batch->pinned_bytes;
     twin->meta = leat_meta_ref(batch->meta);
+    memcpy(twin->peer, batch->peer, sizeof twin->peer);
     twin->ack = batch->ack;
     twin->born_ns = batch->born_ns;
     return twin;

@@ -24,6 +24,13 @@ struct leat_meta *leat_meta_unref(struct leat_meta *meta);              /* alway
 const char *leat_meta_get(const struct leat_meta *meta, const char *key); /* NULL: none */
 bool leat_meta_eq(const struct leat_meta *a, const struct leat_meta *b);  /* NULL is equal to NULL only */
 
+#define LEAT_PEER_BYTES 16u
+/* Of "10.1.2.3:4567" or "[fe80::1]:4567"; anything else has no address: all 0. */
+void leat_peer_parse(const char *text, uint8_t peer[LEAT_PEER_BYTES]);
+bool leat_peer_known(const uint8_t peer[LEAT_PEER_BYTES]);
+/* Two batches become one: it has an address when both had the same. */
+void leat_peer_merge(uint8_t into[LEAT_PEER_BYTES], const uint8_t from[LEAT_PEER_BYTES]);
+
 struct leat_batch {
     enum leat_signal signal;
     const struct leat_form_ops *form;
@@ -32,6 +39,7 @@ struct leat_batch {
     uint64_t pinned_bytes; /* what it keeps alive; at least the payload */
     struct leat_chain payload;
     struct leat_meta *meta;
+    uint8_t peer[LEAT_PEER_BYTES]; /* the address it came from, IPv4 mapped into IPv6; all 0: none, or several */
     struct leat_ack *ack;
     uint64_t born_ns;      /* monotonic, when it was emitted; for queue age */
     struct leat_list link; /* of whoever holds it */

@@ -120,6 +120,7 @@ static bool join(struct batch_group *group, struct leat_batch *in)
             group->merge->count--; /* the ack is in's again */
         return false;
     }
+    leat_peer_merge(open->peer, in->peer);
     open->item_count += in->item_count;
     open->pinned_bytes += in->pinned_bytes;
     leat_batch_free(in);
@@ -154,6 +155,7 @@ static struct leat_batch *cut_off(struct leat_batch *batch, uint32_t items)
     rest->payload = tail;
     rest->item_count = batch->item_count - items;
     rest->meta = leat_meta_ref(batch->meta);
+    memcpy(rest->peer, batch->peer, sizeof rest->peer);
     rest->ack = batch->ack;
     rest->born_ns = batch->born_ns;
     leat_ack_split(batch->ack, 1);

@@ -128,6 +128,7 @@ struct otlp_body {
     bool json, with_meta;
     uint64_t bytes_max; /* after decompression */
     struct leat_headers headers;
+    const char *peer;        /* "address:port" */
     struct leat_chain bytes; /* taken */
     struct leat_meta *meta;  /* made of the headers when with_meta */
 };

@@ -96,6 +96,7 @@ static void on_call(void *ctx, struct leat_grpc_call *call, const struct leat_gr
                              .bytes_max = message_bytes_max(conf),
                              .with_meta = conf->include_metadata,
                              .headers = incoming->headers,
+                             .peer = incoming->peer,
                              .bytes = *message};
     *message = (struct leat_chain){0};
     bool known = path_of(otlp, incoming->path, &body.signal);

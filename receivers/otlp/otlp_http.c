@@ -218,6 +218,7 @@ static void on_request(void *ctx, struct leat_http1_exchange *exchange, const st
                              .bytes_max = body_bytes_limit(otlp),
                              .with_meta = otlp->conf->protocols.http.server.include_metadata,
                              .headers = request->headers,
+                             .peer = request->peer,
                              .bytes = *bytes};
     *bytes = (struct leat_chain){0};
     bool known = path_of(otlp, request->path, &body.signal) && type_of(request->headers, &body.json) &&

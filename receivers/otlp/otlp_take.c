@@ -81,6 +81,7 @@ static leat_rc batch_of(struct otlp_state *otlp, struct otlp_body *body, struct 
     if (!batch)
         return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "out of memory");
     batch->transport = body->transport;
+    leat_peer_parse(body->peer, batch->peer);
     batch->item_count = counts.items;
     batch->payload = body->bytes;
     body->bytes = (struct leat_chain){0};
