@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench_payload -- writes one OTLP logs request body to a file, the same for the same seed: a resource with the
- * attributes of a pod and records of about 300 bytes with five attributes each. --grpc puts the frame before it. */
+/* bench_payload -- writes one OTLP request body to a file, the same for the same seed: a resource with the attributes of a
+ * pod, and records of about 300 bytes with five attributes each, or (--traces) spans of about 350 bytes with six and an
+ * event. --grpc puts the frame before it. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdbool.h>
@@ -97,6 +98,37 @@ static void record(struct out *out, uint64_t *random, uint64_t time_ns)
     fixed64(out, 11, time_ns + 1000);
 }
 
+static void span(struct out *out, uint64_t *random, uint64_t time_ns)
+{
+    char text[64];
+    struct out event = {.len = 0}, status = {.len = 0};
+    uint64_t ids[4] = {bench_random(random), bench_random(random), bench_random(random), bench_random(random)};
+    uint64_t took = bench_random(random) % 50000000;
+    bytes(out, 1, ids, 16);
+    bytes(out, 2, ids + 2, 8);
+    bytes(out, 4, ids + 3, 8);
+    bytes(out, 5, "POST /api/v1/cart", 17);
+    varint(out, 6 << 3);
+    varint(out, 2);
+    fixed64(out, 7, time_ns);
+    fixed64(out, 8, time_ns + took);
+    attribute(out, 9, "http.request.method", "POST");
+    attribute(out, 9, "http.route", "/api/v1/cart");
+    attribute_int(out, 9, "http.response.status_code", 200 + bench_random(random) % 4 * 100);
+    attribute(out, 9, "server.address", "checkout.shop.svc.cluster.local");
+    attribute_int(out, 9, "server.port", 8080);
+    snprintf(text, sizeof text, "u-%06llu", (unsigned long long)(bench_random(random) % 1000000));
+    attribute(out, 9, "user.id", text);
+    fixed64(&event, 1, time_ns + took / 2);
+    bytes(&event, 2, "cache.miss", 10);
+    message(out, 11, &event);
+    varint(&status, 3 << 3);
+    varint(&status, 1);
+    message(out, 15, &status);
+}
+
+typedef void item_fn(struct out *out, uint64_t *random, uint64_t time_ns);
+
 struct whole {
     uint8_t *at;
     size_t len;
@@ -146,8 +178,9 @@ static bool save(const char *path, bool grpc, const struct out *head, const stru
     return fine;
 }
 
-/* ResourceLogs{resource, ScopeLogs{scope, records}}, the records laid first as their length comes before them. */
-static bool make(const char *path, unsigned records, uint64_t seed, bool grpc)
+/* ResourceLogs{resource, ScopeLogs{scope, records}}, or the same of spans; the items laid first as their length comes
+ * before them. */
+static bool make(const char *path, item_fn *item, unsigned records, uint64_t seed, bool grpc)
 {
     struct whole scope_logs = {malloc((size_t)records * 1100 + 4096), 0};
     struct out at = {.len = 0}, head = {.len = 0}, inner = {.len = 0};
@@ -161,7 +194,7 @@ static bool make(const char *path, unsigned records, uint64_t seed, bool grpc)
     whole_add(&scope_logs, &at);
     for (unsigned i = 0; i < records; i++) {
         struct out one = {.len = 0};
-        record(&one, &seed, UINT64_C(1767225600000000000) + i * UINT64_C(1234567));
+        item(&one, &seed, UINT64_C(1767225600000000000) + i * UINT64_C(1234567));
         whole_head(&scope_logs, 2, one.len);
         whole_add(&scope_logs, &one);
     }
@@ -175,10 +208,11 @@ int main(int argc, char **argv)
     static const struct option options[] = {{"records", required_argument, NULL, 'r'},
                                             {"seed", required_argument, NULL, 's'},
                                             {"grpc", no_argument, NULL, 'g'},
+                                            {"traces", no_argument, NULL, 't'},
                                             {0}};
     unsigned long records = 100;
     uint64_t seed = 1;
-    bool grpc = false, fine = true;
+    bool grpc = false, traces = false, fine = true;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (option == 'r')
             records = strtoul(optarg, NULL, 10);
@@ -186,15 +220,17 @@ int main(int argc, char **argv)
             seed = strtoull(optarg, NULL, 10);
         else if (option == 'g')
             grpc = true;
+        else if (option == 't')
+            traces = true;
         else
             fine = false;
     }
     if (!fine || optind + 1 != argc || records == 0 || records > 1000000) {
-        fputs("bench_payload [--records 100] [--seed 1] [--grpc] FILE: writes a logs request, prints its length\n",
+        fputs("bench_payload [--records 100] [--seed 1] [--grpc] [--traces] FILE: writes a request, prints its length\n",
               stderr);
         return 2;
     }
-    if (!make(argv[optind], (unsigned)records, seed, grpc)) {
+    if (!make(argv[optind], traces ? span : record, (unsigned)records, seed, grpc)) {
         fprintf(stderr, "bench_payload: %s: %s\n", argv[optind], strerror(errno));
         return 1;
     }

@@ -45,7 +45,7 @@ static leat_rc cut(enum leat_signal signal, const struct leat_chain *payload, ui
                    struct leat_chain *ret_head, uint32_t *ret_items, struct leat_chain *ret_tail, struct leat_err *reterr)
 {
     *ret_head = *ret_tail = (struct leat_chain){0};
-    uint32_t items;
+    uint32_t items = 0;
     leat_rc rc = count(signal, payload, &items, reterr);
     if (rc != LEAT_OK)
         return rc;
@@ -67,7 +67,7 @@ static leat_rc pick(enum leat_signal signal, const struct leat_chain *payload, c
                     struct leat_chain *ret_picked, struct leat_err *reterr)
 {
     *ret_picked = (struct leat_chain){0};
-    uint32_t items;
+    uint32_t items = 0;
     leat_rc rc = count(signal, payload, &items, reterr);
     for (uint32_t i = 0; rc == LEAT_OK && i < items;) {
         uint32_t first = i;
