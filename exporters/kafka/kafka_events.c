@@ -20,8 +20,10 @@ void kafka__say_log(struct kafka_speech *speech, rd_kafka_event_t *event)
 {
     const char *area, *text;
     int level;
-    if (rd_kafka_event_log(event, &area, &text, &level) == 0) /* syslog's levels */
-        say(speech, level <= 3 ? LEAT_LOG_WARN : level <= 5 ? LEAT_LOG_INFO : LEAT_LOG_DEBUG, area, text);
+    if (rd_kafka_event_log(event, &area, &text, &level) != 0)
+        return;
+    if (strcmp(area, "FAIL") != 0 && strcmp(area, "ERROR") != 0) /* those come as error events too */
+        say(speech, level <= 3 ? LEAT_LOG_WARN : level <= 5 /* syslog's levels */ ? LEAT_LOG_INFO : LEAT_LOG_DEBUG, area, text);
 }
 
 void kafka__say_error(struct kafka_speech *speech, rd_kafka_resp_err_t code, const char *text)

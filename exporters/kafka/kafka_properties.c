@@ -72,6 +72,7 @@ static void put_cluster(struct writer *w, const struct kafka_conf *own)
     set_int(w, "connections.max.idle.ms", own->conn_idle_timeout_ns / MS);
     set_int(w, "topic.metadata.refresh.interval.ms", at_least(own->metadata_refresh_ns / MS, 10));
     set_int(w, "statistics.interval.ms", own->statistics_interval_ns / MS);
+    set(w, "topic.metadata.propagation.max.ms", "10000"); /* a topic that nobody makes is an error after this */
     set(w, "reconnect.backoff.max.ms", "5000"); /* a broker that is back is noticed soon */
     set(w, "log.queue", "true");
     if (own->resolve_canonical)
