@@ -14,4 +14,7 @@
 struct leat_plan *contract_plan(const struct leat_type_info *type, uint32_t shards);
 /* `count` OTLP items of one signal as a payload. */
 leat_rc contract_payload(enum leat_signal signal, uint32_t count, struct leat_chain *ret_payload) LEAT_MUST_CHECK;
+/* What a peer of this component says when it took a request of `count` items: tests/contract/conf/NAME.ok, in which the part
+ * between two '@' is repeated for each item. NULL: there is no such file; any 200 will do. Static. */
+const char *contract_ok(const char *name, uint32_t count);
 const char *contract_folder(void); /* a temporary folder, one per process, removed at exit */
