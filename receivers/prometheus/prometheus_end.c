@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What follows a page: stale markers for what is not there any more, and what the scrape says about itself. */
+#include "agent/base/alloc.h"
+#include "receivers/prometheus/prometheus.h"
+
+#define AHEAD_MS_MAX 600000        /* samples later than now by more are out of bounds */
+#define EVICT_AT(count) ((count) / 8 + 64) /* entries to go before all of them are looked through */
+#define FORCED_FLUSH(successful) (2 * (uint64_t)(successful) + 1000)
+
+static const char *const report_names[PROMETHEUS_REPORTS] = {
+    "up", "scrape_duration_seconds", "scrape_samples_scraped", "scrape_samples_post_metric_relabeling",
+    "scrape_series_added", "scrape_timeout_seconds", "scrape_sample_limit", "scrape_body_size_bytes"};
+#define REPORTS_PLAIN 5u /* the rest: extra_scrape_metrics */
+
+void prometheus__scrape_begin(struct prometheus_scrape *scrape, struct prometheus_target *target, int64_t tick_ms,
+                              int64_t now_ms)
+{
+    scrape->target = target;
+    scrape->settings = &target->job->settings;
+    scrape->tick_ms = tick_ms;
+    scrape->late_ms = now_ms + AHEAD_MS_MAX;
+    scrape->meta = NULL;
+    scrape->under = 0;
+    scrape->type = LEAT_PROM_UNKNOWN;
+    scrape->current = NULL;
+    scrape->total = scrape->kept_after_relabel = scrape->added = scrape->accepted = scrape->guesses = 0;
+    scrape->duplicates = scrape->out_of_order = scrape->out_of_bounds = 0;
+    scrape->seen = scrape->tracked = scrape->went_on = 0;
+    scrape->over_sample_limit = scrape->over_bucket_limit = false;
+    scrape->held_count = scrape->undo_count = 0;
+    scrape->exemplars.len = 0;
+    if (!scrape->done.next)
+        leat_list_init(&scrape->done);
+    if (target->cache.generation == 0)
+        target->cache.whole = 1;
+    target->cache.generation++;
+}
+
+/* ---- parcels ---- */
+
+static void on_final(struct leat_ack *ack)
+{
+    struct prometheus_parcel *parcel = LEAT_CONTAINER(ack, struct prometheus_parcel, ack);
+    struct prometheus_state *state = parcel->state;
+    state->in_flight--;
+    leat_free(parcel);
+    prometheus__maybe_stopped(state);
+}
+
+leat_rc prometheus__parcel(struct prometheus_scrape *scrape)
+{
+    if (scrape->builder.items == 0)
+        return LEAT_OK;
+    struct prometheus_parcel *parcel = leat_zalloc(1, sizeof *parcel);
+    struct leat_batch *batch = parcel ? leat_batch_new(LEAT_METRICS, &leat_prom_form) : NULL;
+    if (!batch || leat_prom_builder_take(&scrape->builder, &batch->payload, &batch->item_count) != LEAT_OK) {
+        if (batch)
+            leat_batch_free(batch);
+        leat_free(parcel);
+        return LEAT_ENOMEM;
+    }
+    leat_ack_init(&parcel->ack, on_final);
+    batch->ack = &parcel->ack;
+    batch->pinned_bytes = batch->payload.bytes;
+    parcel->batch = batch;
+    parcel->state = scrape->target->job->state;
+    leat_list_init(&parcel->link);
+    leat_list_push(&scrape->done, &parcel->link);
+    return LEAT_OK;
+}
+
+void prometheus__parcel_free(struct prometheus_parcel *parcel)
+{
+    leat_list_remove(&parcel->link);
+    leat_batch_free(parcel->batch);
+    leat_free(parcel);
+}
+
+void prometheus__scrape_clear(struct prometheus_scrape *scrape)
+{
+    LEAT_LIST_EACH(at, &scrape->done)
+        prometheus__parcel_free(LEAT_CONTAINER(at, struct prometheus_parcel, link));
+    leat_prom_builder_done(&scrape->builder);
+}
+
+void prometheus__scrape_done(struct prometheus_scrape *scrape)
+{
+    if (scrape->done.next)
+        prometheus__scrape_clear(scrape);
+    leat_prom_builder_done(&scrape->builder);
+    prom_lines_done(&scrape->lines);
+    prom_labels_done(&scrape->labels);
+    leat_label_edit_done(&scrape->edit);
+    pb_buf_done(&scrape->encoded);
+    pb_buf_done(&scrape->exemplars);
+    pb_buf_done(&scrape->key);
+    leat_free(scrape->held);
+    leat_free(scrape->undo);
+}
+
+/* ---- stale markers ---- */
+
+static leat_rc mark(struct prometheus_scrape *scrape, struct prometheus_entry *entry, int64_t time_ms)
+{
+    if (time_ms <= entry->last_ms)
+        return LEAT_OK; /* its last sample is newer than the marker would be */
+    uint8_t stale[1 + sizeof(double)];
+    struct leat_prom_extra extra = {.histogram = stale, .histogram_bytes = sizeof stale};
+    (void)pb_put_fixed64(pb_put_varint(stale, PB_TAG(3, PB_FIXED64)), LEAT_PROM_STALE_BITS);
+    bool histogram = entry->flags & PROMETHEUS_HISTOGRAM;
+    leat_host_count(scrape->target->job->state->host, PROMETHEUS_STALE, 1);
+    return leat_prom_builder_add(&scrape->builder, entry->series, time_ms, leat_prom_stale(), histogram ? &extra : NULL);
+}
+
+/* Was tracked before this page; `whole`: this page counts, what is on it goes on. */
+static bool ended(const struct prometheus_cache *cache, const struct prometheus_entry *entry, bool whole)
+{
+    if (!entry->series || cache->tracked_generation == 0)
+        return false;
+    return entry->seen == cache->tracked_generation ||
+           (!whole && entry->seen == cache->generation && entry->before == cache->tracked_generation);
+}
+
+static leat_rc mark_ended(struct prometheus_scrape *scrape, bool whole, int64_t time_ms)
+{
+    struct prometheus_cache *cache = &scrape->target->cache;
+    leat_rc rc = LEAT_OK;
+    if (cache->tracked_generation == 0 || (whole && scrape->went_on == cache->tracked))
+        return LEAT_OK;
+    PROMETHEUS_EACH(&cache->by_raw, i, entry)
+        if (rc == LEAT_OK && ended(cache, entry, whole))
+            rc = mark(scrape, entry, time_ms);
+    return rc;
+}
+
+/* ---- the report ---- */
+
+static leat_rc report(struct prometheus_scrape *scrape, uint32_t which, int64_t time_ms, double value)
+{
+    struct leat_prom_series **series = &scrape->target->reports[which];
+    if (!*series)
+        *series = prometheus__report_series(scrape, report_names[which]);
+    return *series ? leat_prom_builder_add(&scrape->builder, *series, time_ms, value, NULL) : LEAT_ENOMEM;
+}
+
+static leat_rc report_all(struct prometheus_scrape *scrape, bool ok, int64_t body_bytes, double duration_s)
+{
+    const struct prometheus_settings *set = scrape->settings;
+    const double values[PROMETHEUS_REPORTS] = {
+        ok, duration_s, (double)scrape->total, (double)scrape->kept_after_relabel, (double)scrape->added,
+        (double)scrape->target->timeout_ns / 1e9, (double)set->sample_limit, (double)body_bytes};
+    leat_rc rc = LEAT_OK;
+    for (uint32_t i = 0; rc == LEAT_OK && i < (set->extra_metrics ? PROMETHEUS_REPORTS : REPORTS_PLAIN); i++)
+        rc = report(scrape, i, scrape->tick_ms, values[i]);
+    return rc;
+}
+
+/* ---- ends ---- */
+
+static void count_scrape(const struct prometheus_scrape *scrape)
+{
+    struct leat_host *host = scrape->target->job->state->host;
+    leat_host_count(host, PROMETHEUS_DUPLICATE, scrape->duplicates);
+    leat_host_count(host, PROMETHEUS_OUT_OF_ORDER, scrape->out_of_order);
+    leat_host_count(host, PROMETHEUS_OUT_OF_BOUNDS, scrape->out_of_bounds);
+    leat_host_count(host, PROMETHEUS_SERIES_ADDED, scrape->added);
+    leat_host_count(host, PROMETHEUS_GUESSED, scrape->guesses);
+}
+
+static void evict(struct prometheus_scrape *scrape, uint32_t generation)
+{
+    struct prometheus_state *state = scrape->target->job->state;
+    uint32_t gone = prometheus__evict(&scrape->target->cache, generation);
+    state->series -= gone;
+    leat_host_count(state->host, PROMETHEUS_SERIES_REMOVED, gone);
+}
+
+/* Nothing of the page counts. */
+static void forget_page(struct prometheus_scrape *scrape)
+{
+    prometheus__scrape_clear(scrape);
+    while (scrape->undo_count) {
+        const struct prometheus_undo *undo = &scrape->undo[--scrape->undo_count];
+        undo->entry->last_ms = undo->last_ms;
+    }
+}
+
+static void settle_cache(struct prometheus_scrape *scrape, bool whole, bool had_body)
+{
+    struct prometheus_cache *cache = &scrape->target->cache;
+    bool tracks = whole && had_body;
+    cache->tracked_generation = tracks ? cache->generation : 0;
+    cache->tracked = tracks ? scrape->tracked : 0;
+    if (tracks) {
+        cache->whole = cache->generation;
+        if (cache->by_raw.count - scrape->seen > EVICT_AT(cache->by_raw.count))
+            evict(scrape, cache->generation);
+        cache->successful = cache->by_raw.count;
+        return;
+    }
+    if (cache->by_raw.count > FORCED_FLUSH(cache->successful)) /* pages of ever other series that come to nothing */
+        evict(scrape, 0);
+}
+
+leat_rc prometheus__scrape_end(struct prometheus_scrape *scrape, bool ok, bool had_body, int64_t body_bytes,
+                               double duration_s)
+{
+    count_scrape(scrape);
+    if (!ok)
+        forget_page(scrape);
+    leat_rc rc = mark_ended(scrape, ok, scrape->tick_ms);
+    if (rc == LEAT_OK)
+        rc = report_all(scrape, ok, body_bytes, duration_s);
+    if (rc == LEAT_OK)
+        rc = prometheus__parcel(scrape);
+    if (rc != LEAT_OK)
+        prometheus__scrape_clear(scrape);
+    settle_cache(scrape, ok, had_body);
+    return rc;
+}
+
+leat_rc prometheus__scrape_leave(struct prometheus_scrape *scrape, int64_t stale_ms)
+{
+    leat_rc rc = mark_ended(scrape, false, stale_ms);
+    for (uint32_t i = 0; rc == LEAT_OK && i < PROMETHEUS_REPORTS; i++)
+        if (scrape->target->reports[i])
+            rc = leat_prom_builder_add(&scrape->builder, scrape->target->reports[i], stale_ms, leat_prom_stale(), NULL);
+    rc = rc == LEAT_OK ? prometheus__parcel(scrape) : rc;
+    if (rc != LEAT_OK)
+        prometheus__scrape_clear(scrape);
+    return rc;
+}
