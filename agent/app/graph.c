@@ -203,6 +203,7 @@ struct leat_graph *leat_graph_free(struct leat_graph *graph)
     for (uint32_t i = graph->shards ? graph->shard_count : 0; i-- > 0;)
         shard_close_instances(&graph->shards[i]);
     leat_graph__listens_close(graph);
+    leat_graph__commons_free(graph);
     for (uint32_t i = graph->shards ? graph->shard_count : 0; i-- > 0;)
         shard_close(&graph->shards[i]);
     leat_pool_bind(NULL);

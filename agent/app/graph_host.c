@@ -150,8 +150,37 @@ static leat_rc host_server_auth(struct leat_host *host, const char *extension_id
     return LEAT_OK;
 }
 
+/* ---- what instances share ---- */
+
+static void **host_common(struct leat_host *host, const char *name)
+{
+    struct leat_graph *graph = host->graph;
+    for (struct leat_graph__common *common = graph->commons; common; common = common->after)
+        if (strcmp(common->name, name) == 0)
+            return &common->value;
+    struct leat_graph__common *common = leat_zalloc(1, sizeof *common);
+    char *copy = leat_strdup(name);
+    if (!common || !copy) {
+        leat_free(common);
+        leat_free(copy);
+        return NULL;
+    }
+    *common = (struct leat_graph__common){.name = copy, .after = graph->commons};
+    graph->commons = common;
+    return &common->value;
+}
+
+void leat_graph__commons_free(struct leat_graph *graph)
+{
+    for (struct leat_graph__common *common; (common = graph->commons);) {
+        graph->commons = common->after;
+        leat_free(common->name);
+        leat_free(common);
+    }
+}
+
 const struct leat_host_ops leat_graph__host_ops = {.listen = host_listen, .storage = host_storage,
-                                                   .server_auth = host_server_auth};
+                                                   .server_auth = host_server_auth, .common = host_common};
 
 void leat_graph__host_init(struct leat_host *host, struct leat_shard *shard, const char *id)
 {

@@ -78,6 +78,13 @@ struct leat_graph__listen {
     struct leat_graph__listen *after;
 };
 
+/* What instances share by name. */
+struct leat_graph__common {
+    char *name;
+    void *value;
+    struct leat_graph__common *after;
+};
+
 enum leat_graph__phase { LEAT_PHASE_RUN, LEAT_PHASE_EMPTY, LEAT_PHASE_SEND, LEAT_PHASE_HOME, LEAT_PHASE_DONE };
 
 struct leat_shard {
@@ -121,6 +128,7 @@ struct leat_graph {
     struct leat_sender_totals *totals; /* per exporter slot, shared by all shards */
     struct leat_graph__listen *listens;
     void **shared; /* receivers' host->shared, per part; freed after the loops */
+    struct leat_graph__common *commons;
     /* draining */
     enum leat_graph__phase phase;
     uint32_t reports_left;
@@ -138,6 +146,7 @@ extern const struct leat_host_ops leat_graph__host_ops;
 void leat_graph__host_init(struct leat_host *host, struct leat_shard *shard, const char *id);
 struct leat_graph__extension *leat_graph__extension_find(struct leat_shard *shard, const char *id);
 void leat_graph__listens_close(struct leat_graph *graph);
+void leat_graph__commons_free(struct leat_graph *graph);
 
 /* graph_exporter.c */
 struct leat_exporter_conf leat_graph__exporter_conf(const struct leat_exporter_type *type,

@@ -53,6 +53,9 @@ struct leat_host_ops {
     /* The server-side authenticator `extension_id`; see agent/deliver/auth.h. */
     leat_rc (*server_auth)(struct leat_host *host, const char *extension_id, const struct leat_server_auth **ret_auth,
                            struct leat_err *reterr);
+    /* A word that all instances on all shards share by name, NULL at first: who finds it NULL makes what it shall point to, and
+     * its users count themselves. Instances open on one thread, shard 0 first, and close on one thread. NULL: no memory. */
+    void **(*common)(struct leat_host *host, const char *name);
 };
 
 static inline void leat_host_count(struct leat_host *host, uint32_t row, uint64_t n)
