@@ -3,7 +3,8 @@
 
 static const char *const aliases[] = {"prometheusremotewrite", NULL};
 
-static const struct leat_default defaults[] = {{"retry_on_failure::initial_interval", "50ms"},
+static const struct leat_default defaults[] = {{"compression", "snappy"},
+                                               {"retry_on_failure::initial_interval", "50ms"},
                                                {"remote_write_queue::queue_size", "10000"},
                                                {"remote_write_queue::num_consumers", "5"},
                                                {NULL, NULL}};

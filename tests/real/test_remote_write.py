@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Remote write into real receivers: 2.0 where it is taken, 1.0 where it is not, and nothing lost in between."""
+import json
+import time
+import urllib.parse
+import urllib.request
+
+import pytest
+from leatkit import otlp_in, pipeline, until
+
+SENT = 'otelcol_exporter_sent_metric_points'
+
+COLLECTOR = '''
+extensions:
+  health_check: {endpoint: "127.0.0.1:@P2@"}
+receivers:
+  otlp: {protocols: {grpc: {endpoint: "127.0.0.1:@P0@"}, http: {endpoint: "127.0.0.1:@P1@"}}}
+exporters:
+  prometheusremotewrite: {endpoint: "%s/api/v1/write", external_labels: {cluster: main}%s}
+service:
+  extensions: [health_check]
+  telemetry: {metrics: {level: none}}
+  pipelines:
+    metrics: {receivers: [otlp], exporters: [prometheusremotewrite]}
+'''
+
+
+def get(url, **params):
+    with urllib.request.urlopen(url + ('?' + urllib.parse.urlencode(params, doseq=True) if params else ''), timeout=20) as r:
+        return json.load(r)
+
+
+def attrs(**kv):
+    return [{'key': k, 'value': {'stringValue': v} if isinstance(v, str) else v} for k, v in kv.items()]
+
+
+def dotted(**kv):
+    return attrs(**{k.replace('__', '.'): v for k, v in kv.items()})
+
+
+def point(at, start=None, labels=(), **more):
+    return {'timeUnixNano': str(at), 'startTimeUnixNano': str(start or at - 60 * 10**9), 'attributes': list(labels), **more}
+
+
+def every_kind(at):
+    """A resource with each kind of metric and the names that are hard to translate."""
+    exemplar = {'timeUnixNano': str(at), 'asDouble': 0.3, 'traceId': '5b8efff798038103d269b633813fc60c', 'spanId': 'eee19b7ec3c1b174',
+                'filteredAttributes': attrs(user='u1')}
+    odd = dotted(http__route='/a', _lead='x', **{'0digit': 'y', 'a__b': 'one', 'empty': ''}) + attrs(
+        **{'a.b': 'two', 'n': {'intValue': '7'}, 'd': {'doubleValue': 1.5}, 'b': {'boolValue': True}, 'l': {'arrayValue': {'values': [{'intValue': '1'}]}}})
+    metrics = [
+        {'name': 'cpu.load', 'unit': '1', 'description': 'load', 'gauge': {'dataPoints': [point(at, labels=odd, asDouble=0.5), point(at, asInt='3')]}},
+        {'name': 'http.requests', 'unit': '{request}', 'sum': {'aggregationTemporality': 2, 'isMonotonic': True,
+                                                                 'dataPoints': [point(at, labels=attrs(code='200'), asInt='42', exemplars=[exemplar])]}},
+        {'name': 'queue.size', 'unit': 'By/s', 'sum': {'aggregationTemporality': 2, 'dataPoints': [point(at, asDouble=-2)]}},
+        {'name': 'http.duration', 'unit': 'ms', 'histogram': {'aggregationTemporality': 2, 'dataPoints': [
+            point(at, labels=attrs(m='GET'), count='6', sum=7.25, bucketCounts=['1', '2', '3'], explicitBounds=[0.25, 10], exemplars=[exemplar])]}},
+        {'name': 'rpc.size', 'unit': 'By', 'exponentialHistogram': {'aggregationTemporality': 2, 'dataPoints': [
+            point(at, count='9', sum=20, scale=10, zeroCount='1', positive={'offset': 3, 'bucketCounts': ['1', '0', '0', '0', '0', '0', '0', '0',
+                                                                                                       '0', '0', '0', '0', '0', '0', '0', '0', '4', '2']},
+                  negative={'offset': -2, 'bucketCounts': ['1']})]}},
+        {'name': 'gc.pause', 'unit': 's', 'summary': {'dataPoints': [
+            point(at, count='3', sum=0.75, quantileValues=[{'quantile': 0.5, 'value': 0.1}, {'quantile': 0.99, 'value': 0.5}])]}},
+        {'name': 'gone', 'gauge': {'dataPoints': [point(at, flags=1)]}},
+        {'name': '2xx.count', 'gauge': {'dataPoints': [point(at, asInt='1')]}},
+    ]
+    resource = dotted(service__name='shop', service__namespace='demo', service__instance__id='shop-1', host__name='h1', empty='')
+    scope = {'name': 'lib', 'version': '1.0', 'attributes': attrs(kind='test')}
+    return {'resourceMetrics': [{'resource': {'attributes': resource}, 'scopeMetrics': [{'scope': scope, 'metrics': metrics}]}]}
+
+
+def send(port, request):
+    asked = urllib.request.Request('http://127.0.0.1:%d/v1/metrics' % port, json.dumps(request).encode(), {'Content-Type': 'application/json'})
+    with urllib.request.urlopen(asked, timeout=20) as r:
+        assert r.status == 200
+
+
+def gauges(at, count, name='plain', resource='svc'):
+    points = [point(at, labels=attrs(i=str(i)), asInt=str(i)) for i in range(count)]
+    return {'resourceMetrics': [{'resource': {'attributes': dotted(service__name=resource)},
+                                 'scopeMetrics': [{'metrics': [{'name': name, 'gauge': {'dataPoints': points}}]}]}]}
+
+
+def start(agent, url, **more):
+    receivers, port, http = otlp_in()
+    exporter = {'endpoint': url, 'external_labels': {'cluster': 'main'}, **more}
+    return agent(pipeline(receivers, {'prometheus_remote_write': exporter}, ('metrics',))), port
+
+
+def points(request):
+    metrics = request['resourceMetrics'][0]['scopeMetrics'][0]['metrics']
+    return sum(len(v['dataPoints']) for m in metrics for k, v in m.items() if isinstance(v, dict))
+
+
+def series(url, at):
+    """Everything stored at that time: {labels: value or histogram}."""
+    found = {}
+    for row in get(url + '/api/v1/query', query='{__name__!=""}', time=at / 1e9)['data']['result']:
+        found[tuple(sorted(row['metric'].items()))] = row.get('value', [0, None])[1], json.dumps(row.get('histogram', [0, None])[1])
+    return found
+
+
+@pytest.mark.parametrize('message', ['auto', 'io.prometheus.write.v2.Request'])
+def test_prometheus_takes_two(agent, server, message):
+    url = server('prometheus')['URL']
+    one, port = start(agent, url + '/api/v1/write', protobuf_message=message)
+    at = time.time_ns() // 10**6 * 10**6
+    request = every_kind(at)
+    send(port, request)
+    until(lambda: one.total(SENT) == points(request), 20)
+    found = series(url, at)
+    assert ('__name__', 'http_requests_total') in {k for row in found for k in row}
+    exemplars = get(url + '/api/v1/query_exemplars', query='http_requests_total', start=at / 1e9 - 60, end=at / 1e9 + 60)['data']
+    assert exemplars[0]['exemplars'][0]['labels'] == {'span_id': 'eee19b7ec3c1b174', 'trace_id': '5b8efff798038103d269b633813fc60c', 'user': 'u1'}
+    one.check_ledger()
+    assert 'will try again' not in one.log()
+    assert one.stop() == 0
+
+
+def fallback(agent, url, count, found):
+    one, port = start(agent, url)
+    at = time.time_ns() // 10**6 * 10**6
+    for i in range(5):
+        send(port, gauges(at + i * 10**9, 400))
+        send(port, gauges(at + i * 10**9, 400, resource='svc%d' % i))
+    until(lambda: one.total(SENT) == 4000, 30)
+    until(lambda: found() == count, 30, 'all samples stored')
+    one.check_ledger()
+    assert one.stop() == 0
+
+
+def test_a_prometheus_that_takes_one_only(agent, server):
+    url = server('prometheus-rw1')['URL']
+
+    def found():
+        rows = get(url + '/api/v1/query', query='sum(count_over_time(plain{cluster="main"}[5m]))', time=time.time() + 60)['data']['result']
+        return rows and float(rows[0]['value'][1])
+
+    fallback(agent, url + '/api/v1/write', 4000, found)
+
+
+def test_victoria_metrics_says_nothing_and_is_understood(agent, server):
+    url = server('victoria-metrics')['URL']
+
+    def found():
+        urllib.request.urlopen(url + '/internal/force_flush', timeout=10).read()
+        rows = get(url + '/api/v1/query', query='sum(count_over_time(plain{cluster="main"}[5m]))', time=int(time.time() + 30), nocache=1)['data']['result']
+        return rows and float(rows[0]['value'][1])
+
+    fallback(agent, url + '/api/v1/write', 4000, found)
+
+
+def test_equal_to_the_collectors_exporter(agent, server):
+    ours, theirs = server('prometheus', folder='ours')['URL'], server('prometheus', folder='theirs')['URL']
+    for strategy in ('', 'UnderscoreEscapingWithoutSuffixes'):
+        extra = {'translation_strategy': strategy} if strategy else {}
+        collector = server('otelcol', conf=COLLECTOR % (theirs, ', translation_strategy: %s' % strategy if strategy else ''), folder='col' + strategy)
+        one, port = start(agent, ours + '/api/v1/write', protobuf_message='prometheus.WriteRequest', **extra)
+        at = time.time_ns() // 10**6 * 10**6
+        request = every_kind(at)
+        send(port, request)
+        send(int(collector['HTTP'].rsplit(':', 1)[1].strip('/')), request)
+        until(lambda: one.total(SENT) == points(request), 20)
+        until(lambda: len(series(theirs, at)) >= len(series(ours, at)), 20)
+        mine, wanted = series(ours, at), series(theirs, at)
+        assert mine == wanted, (sorted(set(mine.items()) - set(wanted.items())), sorted(set(wanted.items()) - set(mine.items())))
+        assert len(mine) > 15
+        one.check_ledger()
+        assert one.stop() == 0
+        server.stop(collector['PLACE'])
+
+
+def test_what_prometheus_refuses_is_found_and_counted_and_the_rest_is_there(agent, server):
+    for message in ('auto', 'prometheus.WriteRequest'):
+        url = server('prometheus', folder=message)['URL']
+        one, port = start(agent, url + '/api/v1/write', protobuf_message=message)
+        at = time.time_ns() // 10**6 * 10**6
+        send(port, gauges(at, 50))
+        until(lambda: one.total(SENT) == 50, 20)
+        bad = gauges(at, 50, name='other')
+        bad['resourceMetrics'][0]['scopeMetrics'][0]['metrics'].append(
+            {'name': 'plain', 'gauge': {'dataPoints': [point(at, labels=attrs(i='7'), asInt='-1')]}})  # same time, another value
+        send(port, bad)
+        until(lambda: one.total(SENT) == 100, 20)
+        assert len(get(url + '/api/v1/query', query='other', time=at / 1e9)['data']['result']) == 50
+        assert sum(row['dropped'] for row in one.check_ledger().values()) == 1
+        assert one.stop() == 0
+
+
+def test_delta_is_refused_and_counted(agent, server):
+    url = server('prometheus')['URL']
+    one, port = start(agent, url + '/api/v1/write')
+    at = time.time_ns()
+    request = gauges(at, 3)
+    request['resourceMetrics'][0]['scopeMetrics'][0]['metrics'].append(
+        {'name': 'd', 'sum': {'aggregationTemporality': 1, 'isMonotonic': True, 'dataPoints': [point(at, asInt='1'), point(at, asInt='2')]}})
+    send(port, request)
+    until(lambda: one.total(SENT) == 3, 20)
+    assert sum(row['dropped'] for row in one.check_ledger().values()) == 2
+    assert one.stop() == 0
