@@ -26,17 +26,22 @@ static bool is_identity(struct leat_slice key)
 
 /* ---- what a resource and a scope say for all their points ---- */
 
-static struct leat_slice keep(struct rw_otlp *otlp, struct leat_arena *arena, const struct leat_strbuf *text)
+static struct leat_slice keep(struct rw_otlp *otlp, struct leat_slice text)
 {
-    char *at = text->len ? leat_arena_str(arena, text->at, text->len) : NULL;
-    otlp->no_memory |= text->failed || (text->len && !at);
-    return leat_slice_of(at, at ? (uint32_t)text->len : 0);
+    char *at = text.len ? leat_arena_str(&otlp->texts, (const char *)text.at, text.len) : NULL;
+    otlp->no_memory |= otlp->text.failed || (text.len && !at);
+    return leat_slice_of(at, at ? text.len : 0);
+}
+
+static struct leat_slice made(const struct rw_otlp *otlp) /* what stands in otlp->text */
+{
+    return leat_slice_of(otlp->text.at, (uint32_t)otlp->text.len);
 }
 
 static struct leat_slice value_of(struct rw_otlp *otlp, const struct otlp_value *value)
 {
     struct leat_slice text = otlp_text_of(value, &otlp->text);
-    return value->kind == OTLP_TEXT || text.len == 0 ? text : keep(otlp, &otlp->texts, &otlp->text);
+    return value->kind == OTLP_TEXT ? text : keep(otlp, text);
 }
 
 static struct leat_slice resource_text(struct rw_otlp *otlp, const char *key)
@@ -114,20 +119,23 @@ static struct leat_slice name_of(struct rw_otlp *otlp, struct leat_slice key)
 {
     if (!rw_label_name(&otlp->text, &otlp->conf.namer, key))
         otlp->labels_bad = true;
-    return keep(otlp, &otlp->texts, &otlp->text);
+    return keep(otlp, made(otlp));
 }
 
+/* Attributes before their names are translated. */
 struct raw {
     struct rw_label at[RW_LABELS_MAX];
     uint32_t count;
 };
 
-static void raw_add(struct rw_otlp *otlp, struct raw *raw, struct leat_slice fields, uint32_t number, bool without_identity)
+/* The point's are all taken; the resource's take the place of one of their name. */
+enum raw_from { RAW_POINT, RAW_RESOURCE, RAW_RESOURCE_BUT_IDENTITY };
+static void raw_add(struct rw_otlp *otlp, struct raw *raw, struct leat_slice fields, uint32_t number, enum raw_from from)
 {
     struct otlp_attribute attribute;
     while (otlp_attribute_next(&fields, number, &attribute)) {
-        uint32_t i = 0;
-        if (without_identity && is_identity(attribute.key))
+        uint32_t i = from != RAW_POINT ? 0 : raw->count;
+        if (from == RAW_RESOURCE_BUT_IDENTITY && is_identity(attribute.key))
             continue;
         while (i < raw->count && !leat_slice_eq(raw->at[i].name, attribute.key))
             i++;
@@ -148,7 +156,7 @@ static void join(struct rw_otlp *otlp, struct rw_label *label, struct leat_slice
     leat_strbuf_put(&otlp->text, label->value.at, label->value.len);
     leat_strbuf_putc(&otlp->text, ';');
     leat_strbuf_put(&otlp->text, more.at, more.len);
-    label->value = keep(otlp, &otlp->texts, &otlp->text);
+    label->value = keep(otlp, made(otlp));
 }
 
 static int by_name(const void *a, const void *b)
@@ -209,9 +217,9 @@ static void labels_make(struct rw_otlp *otlp, const struct rw_point *point)
     otlp->label_count = 0;
     otlp->labels_made = true;
     otlp->labels_bad = false;
-    raw_add(otlp, &raw, point->attributes, point->attributes_number, false);
+    raw_add(otlp, &raw, point->attributes, point->attributes_number, RAW_POINT);
     if (otlp->conf.resource_labels)
-        raw_add(otlp, &raw, otlp->resource, 1, otlp->conf.no_service_labels);
+        raw_add(otlp, &raw, otlp->resource, 1, otlp->conf.no_service_labels ? RAW_RESOURCE_BUT_IDENTITY : RAW_RESOURCE);
     set_all(otlp, &raw);
     set_identity(otlp);
     if (otlp->conf.scope_labels)
@@ -327,7 +335,7 @@ struct leat_prom_series *rw_otlp__target_info(struct rw_otlp *otlp)
     leat_arena_done(&otlp->texts);
     otlp->label_count = 0;
     otlp->labels_bad = false;
-    raw_add(otlp, &raw, otlp->resource, 1, true);
+    raw_add(otlp, &raw, otlp->resource, 1, RAW_RESOURCE_BUT_IDENTITY);
     if (raw.count == 0 || !otlp->target || otlp->target->job.len + otlp->target->instance.len == 0)
         return NULL;
     set_all(otlp, &raw);
