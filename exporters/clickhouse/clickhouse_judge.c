@@ -70,13 +70,14 @@ static uint32_t number_at(const uint8_t *at, const uint8_t *end)
 /* "Code: 27. DB::Exception: ..." wherever it stands. */
 static uint32_t code_in_body(struct leat_slice body)
 {
-    static const char head[] = "Code: ", tail[] = "DB::Exception";
+    static const char head[] = "Code: ", tail[] = ". DB::Exception";
     const uint8_t *at = body.at, *end = at + body.len;
     while (body.len && (at = memmem(at, (size_t)(end - at), head, sizeof head - 1)) != NULL) {
-        at += sizeof head - 1;
-        size_t near = (size_t)(end - at) < 32 ? (size_t)(end - at) : 32;
-        if (memmem(at, near, tail, sizeof tail - 1))
-            return number_at(at, end);
+        const uint8_t *digits = at += sizeof head - 1;
+        while (at < end && isdigit(*at))
+            at++;
+        if ((size_t)(end - at) >= sizeof tail - 1 && memcmp(at, tail, sizeof tail - 1) == 0)
+            return number_at(digits, at);
     }
     return 0;
 }
