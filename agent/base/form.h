@@ -24,6 +24,8 @@ static inline const char *leat_signal_name(enum leat_signal signal)
 /* Which forms a component takes natively. */
 enum leat_form_bit { LEAT_FORM_OTLP = 1, LEAT_FORM_PROM = 2, LEAT_FORM_PPROF = 4 };
 
+struct leat_strbuf;
+
 struct leat_form_ops {
     const char *name; /* "otlp" */
     uint32_t bit;     /* enum leat_form_bit */
@@ -45,6 +47,9 @@ struct leat_form_ops {
     /* Self-contained bytes for the disk and for another shard, and back. */
     leat_rc (*freeze)(enum leat_signal signal, const struct leat_chain *payload, struct leat_chain *ret_bytes);
     leat_rc (*thaw)(enum leat_signal signal, const struct leat_chain *bytes, struct leat_chain *ret_payload,
+                    struct leat_err *reterr);
+    /* As JSON on one line, for people and for dead letters. */
+    leat_rc (*text)(enum leat_signal signal, const struct leat_chain *payload, struct leat_strbuf *out,
                     struct leat_err *reterr);
 };
 

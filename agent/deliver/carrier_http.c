@@ -64,7 +64,7 @@ static void flight_answered(struct leat_http1_call *call, const struct leat_http
 {
     struct flight *flight = call->ctx;
     if (!response) {
-        if (err->code != LEAT_ECANCELED && err->code != LEAT_ELIMIT)
+        if (err->code != LEAT_ECANCELED)
             flight->peer->rests_until_ns = leat_loop_now_ns(flight->carrier->loop) + REST_NS;
         flight_end(flight, NULL, err);
         return;

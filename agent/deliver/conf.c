@@ -44,6 +44,12 @@ const struct leat_field leat_deliver_retry_fields[] = {
     {"full_jitter", LEAT_BOOL, R(full_jitter), "false", "wait a uniform share of the interval (a key of leat's own)", 0},
     {0}};
 
+static const struct leat_field dead_letter_fields[] = {
+#define L(member) (D(dead_letter.member) - D(dead_letter))
+    {"path", LEAT_STRING, L(path), NULL, "the file; created, and appended to", 0},
+    {"max_size", LEAT_SIZE, L(bytes_max), "100MiB", "no more is written when the file has reached this size", 0, 4096, 1e15},
+    {0}};
+
 #define DELIVER_FIELDS(timeout)                                                                                 \
     {                                                                                                           \
         {"timeout", LEAT_DURATION, D(timeout_ns), timeout, "longest wait for one attempt", 0, 0, 86400 * S},    \
@@ -51,6 +57,8 @@ const struct leat_field leat_deliver_retry_fields[] = {
              .doc = "the queue before the destination"},                                                        \
             {.key = "retry_on_failure", .type = LEAT_SECTION, .offset = D(retry), .fields = leat_deliver_retry_fields, \
              .doc = "when and how often to try again"},                                                         \
+            {.key = "dead_letter", .type = LEAT_SECTION, .offset = D(dead_letter), .fields = dead_letter_fields, \
+             .doc = "where items go that the destination refuses for good (a key of leat's own)"},              \
         {0}                                                                                                     \
     }
 const struct leat_field leat_deliver_fields[] = DELIVER_FIELDS("5s");

@@ -28,6 +28,10 @@ struct leat_deliver_conf {
     struct leat_queue_conf queue;
     struct leat_retry_conf retry;
     int64_t timeout_ns;
+    struct {
+        const char *path; /* NULL: what is refused is counted and gone */
+        int64_t bytes_max;
+    } dead_letter;
 };
 extern const struct leat_field leat_deliver_fields[];      /* timeout 5s */
 extern const struct leat_field leat_deliver_http_fields[]; /* timeout 30s, as the Collector's HTTP exporters */

@@ -133,6 +133,13 @@ void leat_sender__settle_request(struct leat_sender__shot *shot, uint32_t delive
 uint32_t leat_sender__item(const struct leat_request *request, uint32_t k); /* k-th item of a request, as batch item */
 uint32_t leat_sender__item_after(const struct leat_request *request, uint32_t item); /* the next one; there is one */
 
+/* dead_letter.c: items of a shipment on their way out of the books as dropped. `bits` over its batch. */
+void leat_sender__bury(struct leat_sender__shipment *shipment, const uint8_t *bits, uint32_t count, enum leat_drop reason,
+                       const char *why);
+void leat_sender__bury_range(struct leat_sender__shipment *shipment, uint32_t item, uint32_t count, enum leat_drop reason,
+                             const char *why);
+void leat_sender__bury_request(struct leat_sender__shot *shot, enum leat_drop reason, const char *why);
+
 /* sender_ship.c */
 struct leat_sender__shipment *leat_sender__shipment_new(struct leat_sender__load *load);
 void leat_sender__shipment_start(struct leat_sender__shipment *shipment);
@@ -146,5 +153,4 @@ void leat_sender__release_held(struct leat_sender *sender);
 void leat_sender__complain(struct leat_sender *sender, enum leat_level level, const char *what, const char *text);
 
 /* sender_judge.c */
-bool leat_sender__split(struct leat_sender__shot *shot); /* false: it cannot be */
 void leat_sender__judge(struct leat_sender__shot *shot, const struct leat_reply *reply);

@@ -125,6 +125,7 @@ static bool can_pick(const struct leat_sender__shot *shot)
 static void drop(struct leat_sender__shot *shot, enum leat_drop reason, const char *text)
 {
     leat_sender__complain(sender_of(shot), LEAT_LOG_ERROR, "data dropped", text);
+    leat_sender__bury_request(shot, reason, text);
     leat_sender__settle_request(shot, 0, reason);
     leat_sender__shot_end(shot);
 }
@@ -142,18 +143,12 @@ static void delivered(struct leat_sender__shot *shot, const struct leat_verdict 
     leat_sender__shot_end(shot);
 }
 
-bool leat_sender__split(struct leat_sender__shot *shot)
-{
-    if (shot->request->count < 2 || !can_pick(shot))
-        return false;
-    halve(shot);
-    return true;
-}
-
 static void split(struct leat_sender__shot *shot, const struct leat_verdict *verdict)
 {
-    if (!leat_sender__split(shot))
+    if (shot->request->count < 2 || !can_pick(shot))
         drop(shot, LEAT_DROP_TOO_LARGE, verdict->text);
+    else
+        halve(shot);
 }
 
 /* The item of a request where the part (batch) after item k's begins. */
@@ -211,6 +206,25 @@ static void hold(struct leat_sender__shot *shot, const struct leat_verdict *verd
     leat_sender__shot_hold(shot);
 }
 
+static void bury_refused(struct leat_sender__shot *shot, const struct leat_verdict *verdict)
+{
+    uint32_t count = 0, item = leat_sender__item(shot->request, 0);
+    if (!sender_of(shot)->conf->dead_letter.path)
+        return;
+    uint8_t *bits = bits_new(shot);
+    for (uint32_t k = 0; k < shot->request->count; k++) {
+        if (k)
+            item = leat_sender__item_after(shot->request, item);
+        if (!leat_bitmap_get(verdict->refused, k) || leat_bitmap_get(verdict->again, k))
+            continue;
+        if (bits)
+            leat_bitmap_set(bits, item);
+        count++;
+    }
+    leat_sender__bury(shot->shipment, bits, count, LEAT_DROP_REJECTED, verdict->text);
+    leat_free(bits);
+}
+
 /* Some again, some refused, the rest delivered. */
 static void retry_items(struct leat_sender__shot *shot, const struct leat_verdict *verdict, uint64_t peer_wait_ns)
 {
@@ -223,6 +237,7 @@ static void retry_items(struct leat_sender__shot *shot, const struct leat_verdic
         leat_sender__shot_retry(shot, peer_wait_ns);
         return;
     }
+    bury_refused(shot, verdict);
     uint32_t item = leat_sender__item(shot->request, 0);
     for (uint32_t k = 0; k < count; k++) {
         if (k)

@@ -95,6 +95,7 @@ static void settle_rejects(struct leat_sender__shipment *shipment)
     for (uint32_t i = 0; i < requests->reject_count; i++) {
         const struct leat_reject *reject = &requests->rejects[i];
         leat_sender__complain(shipment->load->sender, LEAT_LOG_WARN, "items dropped", reject->reason);
+        leat_sender__bury_range(shipment, reject->item, reject->count, LEAT_DROP_ENCODE, reject->reason);
         leat_sender__settle(shipment, reject->item, reject->count, LEAT_DROPPED, LEAT_DROP_ENCODE);
     }
 }
@@ -293,8 +294,7 @@ static void on_done(struct leat_parcel *parcel, const struct leat_reply *reply, 
         leat_sender__shot_retry(shot, 0);
         return;
     }
-    if (err->code == LEAT_ELIMIT && leat_sender__split(shot)) /* the answer is too long: halves have shorter ones */
-        return;
+    leat_sender__bury_request(shot, LEAT_DROP_REFUSED, err->text);
     leat_sender__settle_request(shot, 0, LEAT_DROP_REFUSED);
     leat_sender__shot_end(shot);
 }

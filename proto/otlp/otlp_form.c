@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/otlp/otlp_form.h"
 
+#include "proto/otlp/otlp_json_write.h"
 #include "proto/otlp/otlp_schema.h"
 #include "proto/protobuf/pb_read.h"
 #include "proto/protobuf/pb_write.h"
@@ -336,4 +337,5 @@ const struct leat_form_ops otlp_form = {
     .pick = pick,
     .freeze = freeze,
     .thaw = thaw,
+    .text = otlp_json_write,
 };

@@ -19,6 +19,7 @@ struct bed {
     const char *retry_after; /* NULL: none */
     /* What came. */
     unsigned requests;
+    uint32_t answer_bytes; /* 0: "answer" */
     char target[64], type[64], encoding[32], agent[64], own[64], auth[64], body[64];
     /* What was told. */
     unsigned ended;
@@ -26,6 +27,7 @@ struct bed {
     int seen_status;
     bool has_retry_after;
     uint64_t retry_after_ns;
+    uint32_t reply_bytes;
     char reply[64];
 };
 static struct bed *here;
@@ -62,6 +64,8 @@ static void on_request(void *ctx, struct leat_http1_exchange *exchange, const st
         return;
     struct leat_header after = {LEAT_SLICE("Retry-After"), leat_slice_str(bed->retry_after ? bed->retry_after : "")};
     EXPECT_OK(leat_chain_copy(&answer, "answer", 6));
+    while (answer.bytes < bed->answer_bytes)
+        EXPECT_OK(leat_chain_copy(&answer, "0123456789abcdef", 16));
     leat_http1_reply(exchange, bed->status, (struct leat_headers){&after, bed->retry_after ? 1 : 0}, &answer);
 }
 
@@ -110,6 +114,7 @@ static void ended(struct leat_parcel *parcel, const struct leat_reply *reply, co
     here->seen_status = reply ? reply->status : 0;
     here->has_retry_after = reply && reply->has_retry_after;
     here->retry_after_ns = reply ? reply->retry_after_ns : 0;
+    here->reply_bytes = reply ? reply->body.len : 0;
     keep(here->reply, sizeof here->reply, reply ? reply->body : (struct leat_slice){0});
 }
 
@@ -203,6 +208,54 @@ LEAT_TEST(carrier_http_tells_failures)
     bed.carrier->ops->cancel(bed.carrier, &parcel);
     bed_wait(&bed, 2);
     EXPECT_EQ(bed.rc, LEAT_ECANCELED);
+    leat_request_done(&request);
+    bed_done(&bed);
+}
+
+static void send_and_wait(struct bed *bed, const struct leat_request *request)
+{
+    struct leat_parcel parcel = {.request = request, .timeout_ns = 5000000000ull, .done = ended};
+    unsigned before = bed->ended;
+    bed->carrier->ops->send(bed->carrier, &parcel);
+    bed_wait(bed, before + 1);
+}
+
+/* Scenario:   two addresses, nobody at the second one.
+ * Guarantees: they take turns; the one that cannot be reached is then passed over, so that only one attempt is lost. */
+LEAT_TEST(carrier_http_takes_the_address_that_answers)
+{
+    struct bed bed;
+    bed_make(&bed);
+    EXPECT_OK(leat_carrier_http_open(bed.loop, "x", &bed.conf, NULL, 2, &bed.carrier, NULL));
+    const char *const urls[] = {bed.url, "http://127.0.0.1:1/"};
+    struct leat_request request = {.body = kit_chain("x", 1, 0), .url = urls[0], .urls = urls, .url_count = 2};
+    unsigned failed = 0;
+    for (int i = 0; i < 8; i++) {
+        send_and_wait(&bed, &request);
+        failed += bed.rc != LEAT_OK;
+    }
+    EXPECT_EQ(failed, 1);
+    EXPECT_EQ(bed.requests, 7);
+    leat_request_done(&request);
+    bed_done(&bed);
+}
+
+/* Guarantees: a judge sees 64 KiB of an answer, or as much as the request says. */
+LEAT_TEST(carrier_http_gives_as_much_of_the_answer_as_is_asked)
+{
+    struct bed bed;
+    bed_make(&bed);
+    EXPECT_OK(leat_carrier_http_open(bed.loop, "x", &bed.conf, NULL, 2, &bed.carrier, NULL));
+    struct leat_request request = {.body = kit_chain("x", 1, 0), .url = bed.url};
+    bed.answer_bytes = 200006;
+    send_and_wait(&bed, &request);
+    EXPECT_EQ(bed.reply_bytes, 65536);
+    request.reply_bytes_max = 1 << 20;
+    send_and_wait(&bed, &request);
+    EXPECT_EQ(bed.reply_bytes, 200006);
+    bed.answer_bytes = 5 << 20;
+    send_and_wait(&bed, &request);
+    EXPECT_EQ(bed.reply_bytes, 1 << 20);
     leat_request_done(&request);
     bed_done(&bed);
 }

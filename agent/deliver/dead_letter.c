@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a destination refuses for good, or has no form for, goes to a file where somebody can look at it: a line of JSON for
+ * each refusal, with the items as OTLP/JSON in "data".
+ *
+ * Each line is one append of a file opened for it: shards and exporters may share a path, and it may be moved away at any
+ * time. A file that cannot be written changes nothing for the items: they are counted as lost. */
+#include <errno.h>
+
+#include "agent/base/alloc.h"
+#include "agent/base/counter.h"
+#include "agent/base/strbuf.h"
+#include "agent/deliver/sender_inner.h"
+
+#define FILE_MODE 0600u
+
+static bool file_append(const struct leat_sender *sender, const struct leat_strbuf *line)
+{
+    struct leat_world *world = leat_loop_world(sender->loop);
+    struct leat_stat stat;
+    int fd = world->disk->open(world, sender->conf->dead_letter.path, LEAT_O_WRITE | LEAT_O_CREATE | LEAT_O_APPEND, FILE_MODE);
+    if (fd < 0)
+        return false;
+    bool room = world->disk->fstat(world, fd, &stat) == 0 &&
+                stat.size + line->len <= (uint64_t)sender->conf->dead_letter.bytes_max;
+    ssize_t written = room ? world->disk->write(world, fd, line->at, line->len) : -ENOSPC;
+    (void)world->disk->close(world, fd);
+    return written == (ssize_t)line->len;
+}
+
+static bool letter_write(const struct leat_sender *sender, const struct leat_batch *batch, const struct leat_chain *picked,
+                         uint32_t count, enum leat_drop reason, const char *why, struct leat_strbuf *line)
+{
+    struct leat_world *world = leat_loop_world(sender->loop);
+    leat_strbuf_printf(line, "{\"timeUnixNano\":\"%llu\",\"exporter\":", (unsigned long long)world->unix_ns(world));
+    leat_strbuf_json(line, sender->id, strlen(sender->id));
+    leat_strbuf_printf(line, ",\"signal\":\"%s\",\"items\":%u,\"reason\":\"%s\",\"error\":", leat_signal_name(batch->signal), count,
+                       leat_drop_label(reason));
+    leat_strbuf_json(line, why, strlen(why));
+    leat_strbuf_puts(line, ",\"data\":");
+    if (batch->form->text(batch->signal, picked, line, NULL) != LEAT_OK)
+        return false;
+    leat_strbuf_puts(line, "}\n");
+    return !line->failed && file_append(sender, line);
+}
+
+void leat_sender__bury(struct leat_sender__shipment *shipment, const uint8_t *bits, uint32_t count, enum leat_drop reason,
+                       const char *why)
+{
+    struct leat_sender *sender = shipment->load->sender;
+    const struct leat_batch *batch = &shipment->batch;
+    struct leat_chain picked = {0};
+    struct leat_strbuf line = {0};
+    if (!sender->conf->dead_letter.path || count == 0)
+        return;
+    bool written = bits && batch->form->text && batch->form->pick &&
+                   batch->form->pick(batch->signal, &batch->payload, bits, &picked, NULL) == LEAT_OK &&
+                   letter_write(sender, batch, &picked, count, reason, why, &line);
+    leat_count(written ? LEAT_COUNT_DEAD_LETTERS : LEAT_COUNT_DEAD_LETTERS_LOST, count);
+    if (!written)
+        leat_sender__complain(sender, LEAT_LOG_ERROR, "cannot write dead letters", sender->conf->dead_letter.path);
+    leat_chain_done(&picked);
+    leat_strbuf_done(&line);
+}
+
+void leat_sender__bury_range(struct leat_sender__shipment *shipment, uint32_t item, uint32_t count, enum leat_drop reason,
+                             const char *why)
+{
+    if (!shipment->load->sender->conf->dead_letter.path)
+        return;
+    uint8_t *bits = leat_zalloc(shipment->batch.item_count / 8 + 1, 1);
+    for (uint32_t i = item; bits && i < item + count; i++)
+        leat_bitmap_set(bits, i);
+    leat_sender__bury(shipment, bits, count, reason, why);
+    leat_free(bits);
+}
+
+/* What is given up at the end, or for want of memory, is no letter: nobody refused it. */
+void leat_sender__bury_request(struct leat_sender__shot *shot, enum leat_drop reason, const char *why)
+{
+    const struct leat_request *request = shot->request;
+    if (!shot->shipment->load->sender->conf->dead_letter.path || request->count == 0 ||
+        (reason != LEAT_DROP_REFUSED && reason != LEAT_DROP_TOO_LARGE))
+        return;
+    uint8_t *bits = leat_zalloc(shot->shipment->batch.item_count / 8 + 1, 1);
+    uint32_t item = leat_sender__item(request, 0);
+    for (uint32_t k = 0; bits && k < request->count; k++) {
+        if (k)
+            item = leat_sender__item_after(request, item);
+        leat_bitmap_set(bits, item);
+    }
+    leat_sender__bury(shot->shipment, bits, request->count, reason, why);
+    leat_free(bits);
+}
