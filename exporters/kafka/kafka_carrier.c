@@ -340,7 +340,7 @@ static void on_report(struct carrier *carrier, const rd_kafka_message_t *message
 {
     struct mark *mark = message->_private;
     struct shot *shot = mark->shot;
-    bool alone = carrier->unreported == 1 || carrier->one_by_one;
+    bool alone = !carrier->replacing && (carrier->unreported == 1 || carrier->one_by_one); /* in its batch */
     LEAT_CHECK(mark->code == SENT && shot->left > 0);
     mark->code = code_of(carrier, message->err);
     shot->left--;

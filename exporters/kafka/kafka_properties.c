@@ -121,7 +121,9 @@ static void put_producer(struct writer *w, const struct kafka_conf *own, bool on
     set_int(w, "queue.buffering.max.messages", own->producer.max_buffered_messages);
     set(w, "queue.buffering.max.kbytes", "2097151"); /* the sender bounds the bytes: values are its own */
     set_bool(w, "allow.auto.create.topics", own->producer.auto_topic_creation);
-    if (!own->partitioner.round_robin)
+    if (own->partitioner.round_robin)
+        set(w, "sticky.partitioning.linger.ms", "0"); /* else it decides for records without a key */
+    else
         set(w, "partitioner", own->partitioner.hasher == KAFKA_MURMUR2 ? "murmur2_random" : "fnv1a_random");
 }
 
