@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What follows a page: stale markers for what is not there any more, and what the scrape says about itself. */
+#include <stdlib.h>
+
 #include "agent/base/alloc.h"
 #include "receivers/prometheus/prometheus.h"
 
@@ -121,15 +123,31 @@ static bool ended(const struct prometheus_cache *cache, const struct prometheus_
            (!whole && entry->seen == cache->generation && entry->before == cache->tracked_generation);
 }
 
+static int by_id(const void *a, const void *b)
+{
+    uint64_t left = (*(struct prometheus_entry *const *)a)->series->id;
+    uint64_t right = (*(struct prometheus_entry *const *)b)->series->id;
+    return left < right ? -1 : left > right;
+}
+
+/* In the order the series came, so that families lie together. */
 static leat_rc mark_ended(struct prometheus_scrape *scrape, bool whole, int64_t time_ms)
 {
     struct prometheus_cache *cache = &scrape->target->cache;
-    leat_rc rc = LEAT_OK;
-    if (cache->tracked_generation == 0 || (whole && scrape->went_on == cache->tracked))
+    uint32_t count = 0, most = cache->tracked - (whole ? scrape->went_on : 0);
+    if (cache->tracked_generation == 0 || most == 0)
         return LEAT_OK;
+    struct prometheus_entry **gone = leat_zalloc(most, sizeof *gone);
+    if (!gone)
+        return LEAT_ENOMEM;
     PROMETHEUS_EACH(&cache->by_raw, i, entry)
-        if (rc == LEAT_OK && ended(cache, entry, whole))
-            rc = mark(scrape, entry, time_ms);
+        if (count < most && ended(cache, entry, whole))
+            gone[count++] = entry;
+    qsort(gone, count, sizeof(struct prometheus_entry *), by_id);
+    leat_rc rc = LEAT_OK;
+    for (uint32_t i = 0; rc == LEAT_OK && i < count; i++)
+        rc = mark(scrape, gone[i], time_ms);
+    leat_free(gone);
     return rc;
 }
 
