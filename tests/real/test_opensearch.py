@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real OpenSearch 2.19: documents come back as they were sent, each exactly once, through full queues, limits and lost answers."""
+import http.server
+import json
+import os
+import socket
+import threading
+import time
+import urllib.request
+
+from leatkit import free_port, otlp_in, pipeline, post, until
+
+SENT, FAILED = 'otelcol_exporter_sent_log_records', 'otelcol_exporter_send_failed_log_records'
+QUICK = {'initial_interval': '100ms', 'max_interval': '1s'}
+FULL = bool(os.environ.get('LEAT_FULL'))
+
+
+def call(base, method, path, body=None):
+    asked = urllib.request.Request(base + path, json.dumps(body).encode() if body is not None else None, {'Content-Type': 'application/json'},
+                                   method=method)
+    with urllib.request.urlopen(asked, timeout=60) as r:
+        return json.load(r)
+
+
+def count(base, index):
+    call(base, 'POST', '/%s/_refresh' % index)
+    return call(base, 'GET', '/%s/_count' % index)['count']
+
+
+def found(base, index, query='*'):
+    call(base, 'POST', '/%s/_refresh' % index)
+    return [h['_source'] for h in call(base, 'GET', '/%s/_search?size=1000&q=%s' % (index, query))['hits']['hits']]
+
+
+def text(value):
+    return {'stringValue': value}
+
+
+def attributes(**values):
+    return [{'key': k.replace('__', '.'), 'value': v} for k, v in values.items()]
+
+
+def send(port, records, resource=None, signal='logs'):
+    outer, inner, items = {'logs': ('resourceLogs', 'scopeLogs', 'logRecords'), 'traces': ('resourceSpans', 'scopeSpans', 'spans')}[signal]
+    body = {outer: [{'resource': {'attributes': resource or []}, inner: [{'scope': {'name': 'lib'}, items: records}]}]}
+    assert post(port, '/v1/' + signal, json.dumps(body).encode(), 'application/json')[0] == 200
+
+
+def lines(first, number, size=20):
+    """Records of one attribute "n", a number, but for the poisoned ones."""
+    now = time.time_ns()
+    return [{'timeUnixNano': str(now + i), 'severityText': 'INFO', 'body': text('line %d %s' % (i, 'x' * size)),
+             'attributes': attributes(n=text('poison') if i % 1000 == 7 else {'intValue': str(i)})} for i in range(first, first + number)]
+
+
+def test_documents_are_found_by_what_is_in_them(agent, server):
+    base = server('opensearch')['URL']
+    receivers, port, _ = otlp_in()
+    exporters = {'opensearch': {'http': {'endpoint': base}},
+                 'opensearch/stream': {'http': {'endpoint': base}, 'data_stream': True, 'logs_index': 'app-%{service.name}', 'mapping': {'mode': 'flatten_attributes'}},
+                 'opensearch/daily': {'http': {'endpoint': base}, 'logs_index': 'daily', 'logs_index_time_format': 'yyyy.MM.dd', 'mapping': {'mode': 'otel'}},
+                 'elasticsearch': {'endpoint': base, 'logs_index': 'ecs', 'manage_index_template': True, 'mapping': {'mode': 'ecs'}}}
+    one = agent(pipeline(receivers, exporters, ('logs',)))
+    at = 1700000000123456789
+    send(port, [{'timeUnixNano': str(at), 'severityNumber': 9, 'severityText': 'INFO', 'body': text('first "quoted" \u00fc'),
+                 'attributes': attributes(http__route=text('/items'), took={'doubleValue': 1})},
+                {'timeUnixNano': str(at), 'body': text('second')}], attributes(service__name=text('Shop'), k8s__pod__name=text('web-1')))
+    until(lambda: one.total(SENT) == 8, 30, one.log)
+    docs = found(base, 'ss4o_logs-default-namespace', 'attributes.http.route:%22/items%22')
+    assert len(docs) == 1
+    assert docs[0]['body'] == 'first "quoted" \u00fc' and docs[0]['@timestamp'] == '2023-11-14T22:13:20.123456789Z'
+    assert docs[0]['resource'] == {'service.name': 'Shop', 'k8s.pod.name': 'web-1'} and docs[0]['attributes']['took'] == 1.0
+    docs = found(base, 'app-shop', 'k8s.pod.name:%22web-1%22')
+    assert sorted(d['Body'] for d in docs) == ['first "quoted" \u00fc', 'second'], 'the index is named by the attribute, in lower case'
+    assert call(base, 'GET', '/_data_stream/app-shop')['data_streams']
+    docs = found(base, 'daily-2023.11.14', 'body.text:second')
+    assert [d['resource']['attributes']['service.name'] for d in docs] == ['Shop']
+    docs = found(base, 'ecs', 'kubernetes.pod.name:%22web-1%22')
+    assert len(docs) == 2 and {d['service']['name'] for d in docs} == {'Shop'}
+    types = call(base, 'GET', '/ss4o_logs-default-namespace/_mapping')['ss4o_logs-default-namespace']['mappings']['properties']
+    assert types['@timestamp']['type'] == 'date_nanos' and types['body']['type'] == 'text'
+    one.check_ledger()
+    assert one.stop() == 0
+
+
+def test_spans_are_found_by_trace(agent, server):
+    base = server('opensearch')['URL']
+    receivers, port, _ = otlp_in()
+    one = agent(pipeline(receivers, {'opensearch': {'http': {'endpoint': base}},
+                                     'elasticsearch': {'endpoint': base, 'manage_index_template': True}}, ('traces',)))
+    trace = '0102030405060708090a0b0c0d0e0f10'
+    send(port, [{'traceId': trace, 'spanId': '%016x' % i, 'name': 'op%d' % i, 'kind': 2, 'startTimeUnixNano': str(1700000000 * 10**9),
+                 'endTimeUnixNano': str(1700000001 * 10**9), 'status': {'code': 2}} for i in range(1, 51)], signal='traces')
+    until(lambda: one.total('otelcol_exporter_sent_spans') == 100, 30, one.log)
+    docs = found(base, 'ss4o_traces-default-namespace', 'traceId:' + trace)
+    assert {d['name'] for d in docs} == {'op%d' % i for i in range(1, 51)} and {d['status']['code'] for d in docs} == {'Error'}
+    docs = found(base, 'traces-generic.otel-default', 'trace_id:' + trace)
+    assert len(docs) == 50 and {d['duration'] for d in docs} == {10**9}
+    one.check_ledger()
+    assert one.stop() == 0
+
+
+def test_a_full_queue_and_a_poisoned_mapping(agent, server, tmp_path):
+    """Rows of 429 go again alone, rows of 400 become dead letters: stored + dead letters = sent."""
+    base = server('opensearch-strict')['URL']
+    receivers, port, _ = otlp_in()
+    number, dead = 500000 if FULL else 20000, tmp_path / 'dead.jsonl'
+    out = {'http': {'endpoint': base}, 'logs_index': 'lines', 'retry_on_failure': {**QUICK, 'max_elapsed_time': '0s'},
+           'sending_queue': {'num_consumers': 16, 'queue_size': 100, 'block_on_overflow': True}, 'dead_letter': {'path': str(dead)}}
+    one = agent(pipeline(receivers, {'opensearch': out}, ('logs',)))
+    step = 500
+    for i in range(0, number, step):
+        send(port, lines(i, step))
+    until(lambda: one.total('leat_items_held', component='opensearch') == 0 and one.total(SENT) + one.total(FAILED) == number, 600 if FULL else 120,
+          lambda: 'sent %s failed %s\n%s' % (one.total(SENT), one.total(FAILED), one.log()[-2000:]))
+    poisoned = number // 1000
+    letters = [json.loads(line) for line in dead.read_text().splitlines()]
+    bodies = [r['attributes'][0]['value'] for l in letters for rl in l['data']['resourceLogs'] for s in rl['scopeLogs'] for r in s['logRecords']]
+    assert bodies == [{'stringValue': 'poison'}] * poisoned
+    assert {l['reason'] for l in letters} == {'rejected_items'} and sum(l['items'] for l in letters) == poisoned
+    assert count(base, 'lines') == number - poisoned
+    assert one.total(SENT) == number - poisoned and one.total(FAILED) == poisoned
+    assert one.total('leat_bulk_refused_documents_total', reason='mapping') == poisoned
+    assert one.total('leat_dead_letter_items_total', result='written') == poisoned
+    print('rows told to come again: %d' % one.total('leat_bulk_repeated_rows_total', reason='busy'))
+    one.check_ledger()
+    assert one.stop() == 0
+
+
+def test_what_is_too_large_is_split(agent, server):
+    """413 over 1 MiB: halves, until they fit; one document that never fits is dropped alone."""
+    base = server('opensearch-strict')['URL']
+    receivers, port, _ = otlp_in()
+    out = {'http': {'endpoint': base, 'compression': 'none'}, 'logs_index': 'large', 'retry_on_failure': QUICK}
+    one = agent(pipeline(receivers, {'opensearch': out}, ('logs',)))
+    send(port, lines(100, 300, 10000))
+    until(lambda: one.total(SENT) == 300, 60, lambda: '%s %s' % (one.total(SENT), one.log()[-2000:]))
+    assert count(base, 'large') == 300
+    send(port, lines(2000, 2, 10) + lines(3000, 1, 2 << 20))
+    until(lambda: one.total(SENT) == 302 and one.total(FAILED) == 1, 60, one.log)
+    assert count(base, 'large') == 302
+    one.check_ledger()
+    assert one.stop() == 0
+
+
+class Between(http.server.BaseHTTPRequestHandler):
+    """Hands requests on; of the first answers to bulks none comes back, or half of one."""
+    protocol_version = 'HTTP/1.1'
+    base, to_lose, lost = None, 0, 0
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers['Content-Length']))
+        asked = urllib.request.Request(self.base + self.path, body, {k: v for k, v in self.headers.items() if k in ('Content-Type', 'Content-Encoding')})
+        with urllib.request.urlopen(asked, timeout=30) as r:
+            status, answer = r.status, r.read()
+        if '_bulk' in self.path and Between.lost < self.to_lose:
+            Between.lost += 1
+            if Between.lost % 2:
+                self.connection.shutdown(socket.SHUT_RDWR)
+                self.close_connection = True
+                return
+            answer = answer[:len(answer) // 2]
+        self.send_response(status)
+        self.send_header('Content-Length', str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *args):
+        pass
+
+
+def test_lost_answers_store_nothing_twice(agent, server):
+    """The server stored it, the answer was lost: the same ids again are met by 409, which is success."""
+    base = server('opensearch')['URL']
+    Between.base, Between.to_lose, Between.lost = base, 6, 0
+    between = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Between)
+    threading.Thread(target=between.serve_forever, daemon=True).start()
+    try:
+        receivers, port, _ = otlp_in()
+        out = {'http': {'endpoint': 'http://127.0.0.1:%d' % between.server_port}, 'logs_index': 'once', 'retry_on_failure': QUICK}
+        one = agent(pipeline(receivers, {'opensearch': out}, ('logs',)))
+        for i in range(10):
+            send(port, [{'body': text('the same line')}] * 100)
+        until(lambda: one.total(SENT) == 1000, 60, lambda: '%s %s' % (one.total(SENT), one.log()[-2000:]))
+        assert Between.lost == 6
+        assert count(base, 'once') == 1000, 'equal lines are documents of their own, repeated ones are not'
+        assert one.total('leat_bulk_stored_before_total') > 0 and one.total(FAILED) == 0
+        one.check_ledger()
+        assert one.stop() == 0
+    finally:
+        between.shutdown()
+        between.server_close()
+
+
+def test_an_address_that_is_gone_is_passed_over(agent, server):
+    base = server('opensearch')['URL']
+    receivers, port, _ = otlp_in()
+    out = {'endpoints': ['http://127.0.0.1:%d' % free_port(), base], 'logs_index': 'over', 'manage_index_template': True, 'retry_on_failure': QUICK}
+    one = agent(pipeline(receivers, {'elasticsearch': out}, ('logs',)))
+    for i in range(20):
+        send(port, lines(100 + i, 1))
+    until(lambda: one.total(SENT) == 20, 30, one.log)
+    assert count(base, 'over') == 20
+    one.check_ledger()
+    assert one.stop() == 0
