@@ -3,9 +3,12 @@
 
 #include "exporters/exporter.h"
 #include "processors/processor.h"
+#include "proto/otlp/otlp_form.h"
+#include "proto/remote_write/rw_to_otlp.h"
 #include "receivers/receiver.h"
 
 const struct leat_conversion leat_conversions[] = {
+    {LEAT_FORM_PROM, LEAT_FORM_OTLP, &otlp_form, leat_prom_to_otlp},
     {0},
 };
 
