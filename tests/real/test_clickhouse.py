@@ -44,7 +44,7 @@ def count(url, table):
 def start(agent, url, signals=('logs', 'traces', 'metrics'), name='leat', **more):
     receivers, port, _ = otlp_in()
     conf = {'endpoint': url.replace('http://', 'clickhouse://') + '/otel', 'retry_on_failure': QUICK, **more}
-    return agent(pipeline(receivers, {'clickhouse': conf}, signals), name=name), port
+    return agent(pipeline(receivers, {'clickhouse': conf}, signals, leat={'shutdown_timeout': '3s'}), name=name), port
 
 
 def send(port, signal, body):
@@ -161,7 +161,7 @@ def test_spans(agent, server):
     until(lambda: one.total(SENT['traces']) == total, 120)
     assert count(url, 'otel.otel_traces') == total
     some = [i * (total // 100) + i % 7 for i in range(100)]
-    found = rows(url, 'SELECT * EXCEPT (Timestamp, Events.Timestamp), toUnixTimestamp64Nano(Timestamp) AS ns, '
+    found = rows(url, 'SELECT * EXCEPT (Timestamp, `Events.Timestamp`), toUnixTimestamp64Nano(Timestamp) AS ns, '
                  'arrayMap(t -> toUnixTimestamp64Nano(t), Events.Timestamp) AS events FROM otel.otel_traces WHERE ns IN (%s) ORDER BY ns' %
                  ','.join(str(T0 + i) for i in some))
     assert found == [span_row(i) for i in some]
@@ -192,7 +192,7 @@ def test_all_kinds_of_metrics(agent, server):
     for table, (name, own) in wanted.items():
         has = 'Exemplars.Value' in own
         found = rows(url, 'SELECT * EXCEPT (StartTimeUnix, TimeUnix%s), toUnixTimestamp64Nano(StartTimeUnix) AS start, toUnixTimestamp64Nano(TimeUnix) AS ns%s '
-                     'FROM otel.%s ORDER BY ns' % (', Exemplars.TimeUnix' if has else '',
+                     'FROM otel.%s ORDER BY ns' % (', `Exemplars.TimeUnix`' if has else '',
                                                    ', arrayMap(t -> toUnixTimestamp64Nano(t), Exemplars.TimeUnix) AS exemplar_ns' if has else '', table))
         value = (lambda i: {'Value': 1.5 if i else -3}) if name in 'gs' else lambda i: {}
         assert found == [{**common(name, i), **own, **value(i)} for i in range(2)], table
@@ -255,7 +255,7 @@ def test_a_connection_cut_after_the_insert(agent, server, window):
     send(port, 'traces', request(span(i) for i in range(100)))
     until(lambda: one.total(SENT['logs']) == 1000 and one.total(SENT['traces']) == 100, 60)
     stored = count(url, 'otel.otel_logs') + count(url, 'otel.otel_traces')
-    assert one.total('leat_items_repeated_total') > 0
+    assert one.total('leat_repeated_items_total') > 0
     assert stored == 1100 if window else stored > 1100
     assert sql(url, 'SELECT uniqExact(Body) FROM otel.otel_logs') == '1000\n'
     one.check_ledger()
@@ -339,7 +339,7 @@ def test_tables_of_others(agent, server):
     sql(url, 'DROP TABLE otel.otel_metrics_gauge')
     sql(url, 'CREATE TABLE otel.otel_metrics_gauge ENGINE = MergeTree ORDER BY tuple() AS SELECT * REPLACE (toDateTime(TimeUnix) AS TimeUnix, '
         "toDateTime(StartTimeUnix, 'UTC') AS StartTimeUnix, arrayMap(t -> toDateTime(t), Exemplars.TimeUnix) AS `Exemplars.TimeUnix`), "
-        '0. AS Value, [0.] AS `Exemplars.Value`, 0::UInt32 AS Flags FROM (SELECT * EXCEPT (AggregationTemporality, IsMonotonic, Value, Flags, Exemplars.Value) '
+        '0. AS Value, [0.] AS `Exemplars.Value`, 0::UInt32 AS Flags FROM (SELECT * EXCEPT (AggregationTemporality, IsMonotonic, Value, Flags, `Exemplars.Value`) '
         'FROM otel.otel_metrics_sum) LIMIT 0')
     one, port = start(agent, url, create_schema=False)
     send(port, 'logs', request(log(i) for i in range(10)))
@@ -363,10 +363,8 @@ def test_a_table_that_cannot_be_written_holds_the_queue(agent, server):
     until(lambda: one.total(SENT['traces']) == 10, 20)
     assert one.total(SENT['logs']) == 0
     one.check_ledger()
-    sql(url, 'DROP TABLE otel.otel_logs')
-    sql(url, 'CREATE TABLE otel.otel_logs AS otel.otel_traces')  # still another one
-    sql(url, 'DROP TABLE otel.otel_logs')
-    one.stop()
+    sql(url, 'DROP TABLE otel.otel_logs')  # the next attempt makes it as it should be? no: it only describes, from where it stood
+    assert one.stop() == 4, 'held at the end: drained with loss, and told so'
 
 
 def test_errors_of_the_engine(agent, server):
@@ -390,7 +388,7 @@ def test_errors_of_the_engine(agent, server):
 
 
 def test_a_user_and_a_wrong_password(agent, server):
-    url = server('clickhouse', LEAT_AUTH='1')['URL']
+    url = server('clickhouse', LEAT_AUTH='true')['URL']
     one, port = start(agent, url, ('logs',), username='leat', password='secret')
     send(port, 'logs', logs('mine'))
     until(lambda: one.total(SENT['logs']) == 1, 30)
