@@ -33,7 +33,7 @@ LEAT_TEST(series_come_go_and_come_back)
     EXPECT_EQ(rig->counts[PROMETHEUS_SERIES_ADDED], 4);
     page_says(rig, 5000, TEXT, "d 1\nc 4\na 1\nb{x=\"y\"} 1\n", "d 1 @5000\nc 4 @5000\na 1 @5000\nb{x=y} 1 @5000\n");
     EXPECT_EQ(rig->counts[PROMETHEUS_SERIES_ADDED], 5); /* it had been away */
-    page_says(rig, 6000, TEXT, "", "d stale @6000\nc stale @6000\na stale @6000\nb{x=y} stale @6000\n");
+    page_says(rig, 6000, TEXT, "", "a stale @6000\nb{x=y} stale @6000\nc stale @6000\nd stale @6000\n");
     page_says(rig, 7000, TEXT, "", "");
     rig_close(rig);
 }
