@@ -3,7 +3,8 @@
  * requests without items; they go out one after the other, and the queue waits until the last was answered well.
  *
  *   IDLE -> OUT -> (good) next, or DONE -> the pump goes on
- *            ^  \-> (anything else) WAIT: 5 s, later 30 s, then the same request again */
+ *            ^  \-> (anything else) WAIT: 5 s, later 30 s, then all again from the first: each request may be repeated,
+ *                   and what an earlier one made may be gone by then */
 #include "agent/base/alloc.h"
 #include "agent/deliver/sender_inner.h"
 
@@ -30,6 +31,7 @@ static void on_timer(struct leat_timer *timer)
 static void again(struct leat_sender__preparation *p, const char *why)
 {
     leat_sender__complain(p->sender, LEAT_LOG_ERROR, "cannot prepare the destination; the queue waits", why);
+    p->next = 0;
     leat_timer_start(p->sender->loop, &p->timer, ++p->tries < QUICK_TRIES ? WAIT_NS : WAIT_LONG_NS);
 }
 
