@@ -30,7 +30,7 @@ struct entry {
 };
 
 struct watched {
-    struct leat_k8s_feed *feed;
+    struct leat_k8s_feed *feed = NULL;
     enum leat_k8s_kind kind;
     struct leat_k8s_watch *watch;
 };
@@ -483,7 +483,7 @@ static leat_rc begin(struct leat_k8s_feed *feed, const struct leat_k8s_feed_conf
 leat_rc leat_k8s_feed_over(struct leat_k8s_client *client, const struct leat_k8s_feed_conf *conf,
                            struct leat_k8s_feed **ret_feed, struct leat_err *reterr)
 {
-    struct leat_k8s_feed *feed;
+    struct leat_k8s_feed *feed = NULL;
     leat_rc rc = feed_new(leat_k8s_client_loop(client), conf, &feed, reterr);
     if (rc != LEAT_OK)
         return rc;

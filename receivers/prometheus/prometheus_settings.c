@@ -120,7 +120,7 @@ static leat_rc accept_header(const struct leat_strings *wanted, const char *esca
 static leat_rc flags(const struct prometheus_common *job, const struct prometheus_common *global,
                      struct prometheus_settings *set, struct leat_err *reterr)
 {
-    bool nhcb;
+    bool nhcb = false;
     leat_rc rc = flag("scrape_native_histograms", &job->scrape_native_histograms, &global->scrape_native_histograms,
                       &set->native_histograms, reterr);
     if (rc == LEAT_OK)
