@@ -30,7 +30,7 @@ struct entry {
 };
 
 struct watched {
-    struct leat_k8s_feed *feed = NULL;
+    struct leat_k8s_feed *feed;
     enum leat_k8s_kind kind;
     struct leat_k8s_watch *watch;
 };
