@@ -81,8 +81,8 @@ static bool urls_make(struct leat_bulk *bulk)
     return true;
 }
 
-leat_rc leat_bulk_open(struct leat_bulk *bulk, const struct leat_bulk_conf *conf, enum leat_signal signal, struct leat_world *world,
-                       uint64_t *counts, struct leat_err *reterr)
+leat_rc leat_bulk_open(struct leat_bulk *bulk, const struct leat_bulk_conf *conf, enum leat_signal signal,
+                       struct leat_world *world, uint64_t *counts, struct leat_err *reterr)
 {
     bulk->signal = signal;
     bulk->world = world;

@@ -207,7 +207,8 @@ static bool run_all(struct run *run, struct otlp_walk *walk)
     return request_end(run);
 }
 
-leat_rc leat_bulk_encode(void *state, const struct leat_batch *batch, struct leat_requests *out, struct leat_err *reterr)
+leat_rc leat_bulk_encode(void *state, const struct leat_batch *batch, struct leat_requests *out,
+                         struct leat_err *reterr)
 {
     struct leat_bulk *bulk = state;
     struct run run = {.bulk = bulk, .batch = batch, .out = out};

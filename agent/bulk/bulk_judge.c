@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an answer means: row by row where there are rows. What is unknown is sent again: its id says if it was stored. */
+/* What an answer means: row by row where there are rows. What is unknown is sent again: its id says if it was stored.
+ */
 #include "agent/bulk/bulk.h"
 
 #define TEXT(reply) (int)((reply)->body.len < 128 ? (reply)->body.len : 128), (const char *)(reply)->body.at

@@ -21,16 +21,19 @@ uint32_t leat_bulk__prefix(const struct bulk_index *index, char to[BULK_INDEX_NA
 /* Fields that are no short strings; what is not named here is a keyword, a number, a truth value. */
 static const char *properties_of(enum bulk_mapping mapping)
 {
-    static const char ss4o[] = "\"@timestamp\":{\"type\":\"date_nanos\"},\"observedTimestamp\":{\"type\":\"date_nanos\"},"
-                               "\"startTime\":{\"type\":\"date_nanos\"},\"endTime\":{\"type\":\"date_nanos\"},"
-                               "\"body\":{\"type\":\"text\"},\"events\":{\"properties\":{\"@timestamp\":{\"type\":\"date_nanos\"},"
-                               "\"observedTimestamp\":{\"type\":\"date_nanos\"}}},"
-                               "\"attributes\":{\"type\":\"object\"},\"resource\":{\"type\":\"object\"}";
-    static const char model[] = "\"@timestamp\":{\"type\":\"date_nanos\"},\"Body\":{\"type\":\"text\"},\"Attributes\":{\"type\":\"object\"}";
-    static const char otel[] = "\"@timestamp\":{\"type\":\"date\",\"format\":\"epoch_millis||strict_date_optional_time\"},"
-                               "\"observed_timestamp\":{\"type\":\"date\",\"format\":\"epoch_millis||strict_date_optional_time\"},"
-                               "\"body\":{\"properties\":{\"text\":{\"type\":\"text\"}}},\"attributes\":{\"type\":\"object\"},"
-                               "\"resource\":{\"type\":\"object\"}";
+    static const char ss4o[] =
+        "\"@timestamp\":{\"type\":\"date_nanos\"},\"observedTimestamp\":{\"type\":\"date_nanos\"},"
+        "\"startTime\":{\"type\":\"date_nanos\"},\"endTime\":{\"type\":\"date_nanos\"},"
+        "\"body\":{\"type\":\"text\"},\"events\":{\"properties\":{\"@timestamp\":{\"type\":\"date_nanos\"},"
+        "\"observedTimestamp\":{\"type\":\"date_nanos\"}}},"
+        "\"attributes\":{\"type\":\"object\"},\"resource\":{\"type\":\"object\"}";
+    static const char model[] =
+        "\"@timestamp\":{\"type\":\"date_nanos\"},\"Body\":{\"type\":\"text\"},\"Attributes\":{\"type\":\"object\"}";
+    static const char otel[] =
+        "\"@timestamp\":{\"type\":\"date\",\"format\":\"epoch_millis||strict_date_optional_time\"},"
+        "\"observed_timestamp\":{\"type\":\"date\",\"format\":\"epoch_millis||strict_date_optional_time\"},"
+        "\"body\":{\"properties\":{\"text\":{\"type\":\"text\"}}},\"attributes\":{\"type\":\"object\"},"
+        "\"resource\":{\"type\":\"object\"}";
     static const char ecs[] = "\"@timestamp\":{\"type\":\"date_nanos\"},\"message\":{\"type\":\"text\"}";
     static const char bodymap[] = "\"@timestamp\":{\"type\":\"date_nanos\"}";
     static const char *const all[] = {[BULK_SS4O] = ss4o,       [BULK_MODEL] = model, [BULK_FLATTEN] = model,
@@ -49,8 +52,9 @@ static void put_template(const struct leat_bulk *bulk, struct leat_strbuf *out)
     leat_strbuf_printf(out, "\"priority\":%u,", PRIORITY + len);
     if (bulk->conf.data_stream)
         leat_strbuf_puts(out, "\"data_stream\":{},");
-    leat_strbuf_puts(out, "\"template\":{\"mappings\":{\"dynamic_templates\":[{\"strings\":{\"match_mapping_type\":\"string\","
-                          "\"mapping\":{\"type\":\"keyword\",\"ignore_above\":1024}}}],\"date_detection\":false,\"properties\":{");
+    leat_strbuf_puts(
+        out, "\"template\":{\"mappings\":{\"dynamic_templates\":[{\"strings\":{\"match_mapping_type\":\"string\","
+             "\"mapping\":{\"type\":\"keyword\",\"ignore_above\":1024}}}],\"date_detection\":false,\"properties\":{");
     leat_strbuf_puts(out, properties_of(bulk->conf.doc.mapping));
     leat_strbuf_puts(out, "}}}}");
 }
@@ -60,7 +64,8 @@ leat_rc leat_bulk_prepare(void *state, struct leat_requests *out, struct leat_er
     struct leat_bulk *bulk = state;
     char prefix[BULK_INDEX_NAME_MAX + 1];
     bool exact;
-    if (!bulk->conf.put_template || leat_bulk__prefix(&bulk->index, prefix, &exact) == 0) /* none for everything there is */
+    if (!bulk->conf.put_template ||
+        leat_bulk__prefix(&bulk->index, prefix, &exact) == 0) /* none for everything there is */
         return LEAT_OK;
     struct leat_strbuf text = {0};
     struct leat_request *request = leat_requests_add(out);

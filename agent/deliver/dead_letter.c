@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a destination refuses for good, or has no form for, goes to a file where somebody can look at it: a line of JSON for
- * each refusal, with the items as OTLP/JSON in "data".
+/* What a destination refuses for good, or has no form for, goes to a file where somebody can look at it: a line of JSON
+ * for each refusal, with the items as OTLP/JSON in "data".
  *
- * Each line is one append of a file opened for it: shards and exporters may share a path, and it may be moved away at any
- * time. A file that cannot be written changes nothing for the items: they are counted as lost. */
+ * Each line is one append of a file opened for it: shards and exporters may share a path, and it may be moved away at
+ * any time. A file that cannot be written changes nothing for the items: they are counted as lost. */
 #include <errno.h>
 
 #include "agent/base/alloc.h"
@@ -17,7 +17,8 @@ static bool file_append(const struct leat_sender *sender, const struct leat_strb
 {
     struct leat_world *world = leat_loop_world(sender->loop);
     struct leat_stat stat;
-    int fd = world->disk->open(world, sender->conf->dead_letter.path, LEAT_O_WRITE | LEAT_O_CREATE | LEAT_O_APPEND, FILE_MODE);
+    int fd = world->disk->open(world, sender->conf->dead_letter.path, LEAT_O_WRITE | LEAT_O_CREATE | LEAT_O_APPEND,
+                               FILE_MODE);
     if (fd < 0)
         return false;
     bool room = world->disk->fstat(world, fd, &stat) == 0 &&
@@ -27,14 +28,16 @@ static bool file_append(const struct leat_sender *sender, const struct leat_strb
     return written == (ssize_t)line->len;
 }
 
-static bool letter_write(const struct leat_sender *sender, const struct leat_batch *batch, const struct leat_chain *picked,
-                         uint32_t count, enum leat_drop reason, const char *why, struct leat_strbuf *line)
+static bool letter_write(const struct leat_sender *sender, const struct leat_batch *batch,
+                         const struct leat_chain *picked, uint32_t count, enum leat_drop reason, const char *why,
+                         struct leat_strbuf *line)
 {
     struct leat_world *world = leat_loop_world(sender->loop);
     leat_strbuf_printf(line, "{\"timeUnixNano\":\"%llu\",\"exporter\":", (unsigned long long)world->unix_ns(world));
     leat_strbuf_json(line, sender->id, strlen(sender->id));
-    leat_strbuf_printf(line, ",\"signal\":\"%s\",\"items\":%u,\"reason\":\"%s\",\"error\":", leat_signal_name(batch->signal), count,
-                       leat_drop_label(reason));
+    leat_strbuf_printf(line,
+                       ",\"signal\":\"%s\",\"items\":%u,\"reason\":\"%s\",\"error\":", leat_signal_name(batch->signal),
+                       count, leat_drop_label(reason));
     leat_strbuf_json(line, why, strlen(why));
     leat_strbuf_puts(line, ",\"data\":");
     if (batch->form->text(batch->signal, picked, line, NULL) != LEAT_OK)
@@ -43,8 +46,8 @@ static bool letter_write(const struct leat_sender *sender, const struct leat_bat
     return !line->failed && file_append(sender, line);
 }
 
-void leat_sender__bury(struct leat_sender__shipment *shipment, const uint8_t *bits, uint32_t count, enum leat_drop reason,
-                       const char *why)
+void leat_sender__bury(struct leat_sender__shipment *shipment, const uint8_t *bits, uint32_t count,
+                       enum leat_drop reason, const char *why)
 {
     struct leat_sender *sender = shipment->load->sender;
     const struct leat_batch *batch = &shipment->batch;
@@ -62,8 +65,8 @@ void leat_sender__bury(struct leat_sender__shipment *shipment, const uint8_t *bi
     leat_strbuf_done(&line);
 }
 
-void leat_sender__bury_range(struct leat_sender__shipment *shipment, uint32_t item, uint32_t count, enum leat_drop reason,
-                             const char *why)
+void leat_sender__bury_range(struct leat_sender__shipment *shipment, uint32_t item, uint32_t count,
+                             enum leat_drop reason, const char *why)
 {
     if (!shipment->load->sender->conf->dead_letter.path)
         return;

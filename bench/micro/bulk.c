@@ -50,7 +50,8 @@ static void build(void)
                                 LEAT_SLICE(""), LEAT_SLICE(""), &open);
     for (uint32_t i = 0; i < LINES; i++) {
         int n = snprintf(line, sizeof line,
-                         "{\"level\":\"info\",\"msg\":\"GET /items/%u\",\"status\":200,\"took_ms\":%u.25,\"user\":\"u-%u\",\"agent\":"
+                         "{\"level\":\"info\",\"msg\":\"GET "
+                         "/items/%u\",\"status\":200,\"took_ms\":%u.25,\"user\":\"u-%u\",\"agent\":"
                          "\"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36\",\"path\":\"/api/v1/items\"}",
                          i, i % 97, i % 1000);
         struct otlp_put_record r = {.time_unix_nano = 1700000000000000000 + i * 1000003ull,
@@ -82,7 +83,10 @@ static uint64_t encode(struct leat_bulk *bulk)
 static void measure(const char *name, enum bulk_mapping mapping)
 {
     static const char *const endpoints[] = {"http://search:9200"};
-    struct leat_bulk_conf conf = {.endpoints = endpoints, .endpoint_count = 1, .own_ids = true, .request_bytes_max = 5 << 20,
+    struct leat_bulk_conf conf = {.endpoints = endpoints,
+                                  .endpoint_count = 1,
+                                  .own_ids = true,
+                                  .request_bytes_max = 5 << 20,
                                   .doc = {.mapping = mapping, .dataset = "default", .namespace = "namespace"}};
     struct leat_bulk bulk = {0};
     double best = 1e18;

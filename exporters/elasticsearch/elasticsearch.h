@@ -27,5 +27,5 @@ struct elasticsearch_conf {
 extern const struct leat_field elasticsearch_fields[];
 
 leat_rc elasticsearch_check(const struct leat_exporter_conf *conf, struct leat_err *reterr);
-leat_rc elasticsearch_open(void *state, const struct leat_exporter_conf *conf, enum leat_signal signal, struct leat_world *world,
-                           struct leat_err *reterr);
+leat_rc elasticsearch_open(void *state, const struct leat_exporter_conf *conf, enum leat_signal signal,
+                           struct leat_world *world, struct leat_err *reterr);

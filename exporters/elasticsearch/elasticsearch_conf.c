@@ -18,40 +18,86 @@ static const struct leat_field mapping_fields[] = {
     {0}};
 
 static const struct leat_field logstash_fields[] = {
-    {.key = "enabled", .type = LEAT_BOOL, .offset = LOGSTASH(enabled), .deflt = "false",
+    {.key = "enabled",
+     .type = LEAT_BOOL,
+     .offset = LOGSTASH(enabled),
+     .deflt = "false",
      .doc = "put a date behind logs_index and traces_index, from the record's time in UTC"},
-    {.key = "prefix_separator", .type = LEAT_STRING, .offset = LOGSTASH(prefix_separator), .deflt = "-",
+    {.key = "prefix_separator",
+     .type = LEAT_STRING,
+     .offset = LOGSTASH(prefix_separator),
+     .deflt = "-",
      .doc = "stands between index and date"},
-    {.key = "date_format", .type = LEAT_STRING, .offset = LOGSTASH(date_format), .deflt = "%Y.%m.%d",
+    {.key = "date_format",
+     .type = LEAT_STRING,
+     .offset = LOGSTASH(date_format),
+     .deflt = "%Y.%m.%d",
      .doc = "how the date is written: %Y %m %d %H %M %S"},
     {0}};
 
-#define IGNORED(name, why) {.key = name, .type = LEAT_IGNORED, .doc = why}
-#define REFUSED(name, why) {.key = name, .type = LEAT_REFUSED, .doc = why}
+#define IGNORED(name, why)                            \
+    {                                                 \
+        .key = name, .type = LEAT_IGNORED, .doc = why \
+    }
+#define REFUSED(name, why)                            \
+    {                                                 \
+        .key = name, .type = LEAT_REFUSED, .doc = why \
+    }
 
 const struct leat_field elasticsearch_fields[] = {
-    {.key = "endpoints", .type = LEAT_STRINGS, .offset = AT(endpoints),
+    {.key = "endpoints",
+     .type = LEAT_STRINGS,
+     .offset = AT(endpoints),
      .doc = "addresses beside endpoint; requests take turns, one that cannot be reached is passed over for 10 s"},
     {.key = "user", .type = LEAT_STRING, .offset = AT(user), .doc = "user of HTTP basic authentication"},
-    {.key = "password", .type = LEAT_STRING, .offset = AT(password), .flags = LEAT_SECRET,
+    {.key = "password",
+     .type = LEAT_STRING,
+     .offset = AT(password),
+     .flags = LEAT_SECRET,
      .doc = "password of HTTP basic authentication"},
-    {.key = "api_key", .type = LEAT_STRING, .offset = AT(api_key), .flags = LEAT_SECRET,
+    {.key = "api_key",
+     .type = LEAT_STRING,
+     .offset = AT(api_key),
+     .flags = LEAT_SECRET,
      .doc = "base64 of id:key, as the server encodes it, for Authorization: ApiKey"},
-    {.key = "logs_index", .type = LEAT_STRING, .offset = AT(logs_index),
+    {.key = "logs_index",
+     .type = LEAT_STRING,
+     .offset = AT(logs_index),
      .doc = "index for all logs; unset: logs-DATASET-NAMESPACE from the data_stream attributes"},
-    {.key = "traces_index", .type = LEAT_STRING, .offset = AT(traces_index),
+    {.key = "traces_index",
+     .type = LEAT_STRING,
+     .offset = AT(traces_index),
      .doc = "index for all spans; unset: traces-DATASET-NAMESPACE from the data_stream attributes"},
     {.key = "pipeline", .type = LEAT_STRING, .offset = AT(pipeline), .doc = "ingest pipeline for the documents"},
-    {.key = "mapping", .type = LEAT_SECTION, .offset = AT(mapping), .fields = mapping_fields, .doc = "shape of the documents"},
-    {.key = "logstash_format", .type = LEAT_SECTION, .offset = AT(logstash_format), .fields = logstash_fields,
+    {.key = "mapping",
+     .type = LEAT_SECTION,
+     .offset = AT(mapping),
+     .fields = mapping_fields,
+     .doc = "shape of the documents"},
+    {.key = "logstash_format",
+     .type = LEAT_SECTION,
+     .offset = AT(logstash_format),
+     .fields = logstash_fields,
      .doc = "an index for each day"},
-    {.key = "manage_index_template", .type = LEAT_BOOL, .offset = AT(manage_index_template), .deflt = "false",
-     .doc = "put a data stream's template before the first document; the server has its own for logs-*-* and traces-*-* "
-            "(a key of leat's own)"},
-    {.key = "document_ids", .type = LEAT_BOOL, .offset = AT(document_ids), .deflt = "true",
+    {.key = "manage_index_template",
+     .type = LEAT_BOOL,
+     .offset = AT(manage_index_template),
+     .deflt = "false",
+     .doc =
+         "put a data stream's template before the first document; the server has its own for logs-*-* and traces-*-* "
+         "(a key of leat's own)"},
+    {.key = "document_ids",
+     .type = LEAT_BOOL,
+     .offset = AT(document_ids),
+     .deflt = "true",
      .doc = "give each document an id, so that one sent twice is stored once (a key of leat's own)"},
-    {.key = "max_request_size", .type = LEAT_SIZE, .offset = AT(request_bytes_max), .deflt = "5MiB", .min = 4096,
-     .max = 104857600, .doc = "a request ends after so many bytes before compression (a key of leat's own)"},
+    {.key = "max_request_size",
+     .type = LEAT_SIZE,
+     .offset = AT(request_bytes_max),
+     .deflt = "5MiB",
+     .min = 4096,
+     .max = 104857600,
+     .doc = "a request ends after so many bytes before compression (a key of leat's own)"},
     IGNORED("logs_dynamic_index", "always on where logs_index is unset"),
     IGNORED("traces_dynamic_index", "always on where traces_index is unset"),
     IGNORED("metrics_dynamic_index", "metrics are not sent to Elasticsearch"),
@@ -75,8 +121,9 @@ const struct leat_field elasticsearch_fields[] = {
 static bool stream_index(enum leat_signal signal, bool otel, struct leat_bulk_conf *bulk)
 {
     bool traces = signal == LEAT_TRACES;
-    if (!bulk_index_parse(&bulk->index, traces ? "traces-%{data_stream.dataset}-%{data_stream.namespace}"
-                                               : "logs-%{data_stream.dataset}-%{data_stream.namespace}",
+    if (!bulk_index_parse(&bulk->index,
+                          traces ? "traces-%{data_stream.dataset}-%{data_stream.namespace}"
+                                 : "logs-%{data_stream.dataset}-%{data_stream.namespace}",
                           "default"))
         return false;
     bulk->stream_type = traces ? "traces" : "logs";
@@ -95,7 +142,8 @@ static leat_rc index_of(const struct elasticsearch_conf *own, enum leat_signal s
     const char *name = signal == LEAT_TRACES ? own->traces_index : own->logs_index;
     if (!name || !*name) {
         if (own->logstash_format.enabled)
-            return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "logstash_format: needs logs_index or traces_index before the date");
+            return LEAT_RAISE(reterr, LEAT_ECONFIG, 0,
+                              "logstash_format: needs logs_index or traces_index before the date");
         return stream_index(signal, mappings[own->mapping.mode] == BULK_OTEL, bulk)
                    ? LEAT_OK
                    : LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "no index");
@@ -183,8 +231,8 @@ leat_rc elasticsearch_check(const struct leat_exporter_conf *conf, struct leat_e
     return rc == LEAT_OK ? leat_bulk_check(&bulk, reterr) : rc;
 }
 
-leat_rc elasticsearch_open(void *state, const struct leat_exporter_conf *conf, enum leat_signal signal, struct leat_world *world,
-                           struct leat_err *reterr)
+leat_rc elasticsearch_open(void *state, const struct leat_exporter_conf *conf, enum leat_signal signal,
+                           struct leat_world *world, struct leat_err *reterr)
 {
     const struct elasticsearch_conf *own = conf->own;
     const char *endpoints[LEAT_BULK_ENDPOINTS_MAX + 1];

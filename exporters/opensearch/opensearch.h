@@ -30,5 +30,5 @@ struct opensearch_conf {
 extern const struct leat_field opensearch_fields[];
 
 leat_rc opensearch_check(const struct leat_exporter_conf *conf, struct leat_err *reterr);
-leat_rc opensearch_open(void *state, const struct leat_exporter_conf *conf, enum leat_signal signal, struct leat_world *world,
-                        struct leat_err *reterr);
+leat_rc opensearch_open(void *state, const struct leat_exporter_conf *conf, enum leat_signal signal,
+                        struct leat_world *world, struct leat_err *reterr);

@@ -31,7 +31,8 @@ void bulk_doc_scope(struct bulk_doc *doc, struct leat_slice resource, struct lea
 bool bulk_doc__attributes(struct bulk_doc *doc, struct leat_slice fields, uint32_t number, struct leat_strbuf *out)
 {
     struct leat_strbuf *raw = &doc->attributes, *json = &doc->attributes_json;
-    if (!doc->attributes_valid || raw->len != fields.len || (fields.len && memcmp(raw->at, fields.at, fields.len) != 0)) {
+    if (!doc->attributes_valid || raw->len != fields.len ||
+        (fields.len && memcmp(raw->at, fields.at, fields.len) != 0)) {
         leat_strbuf_clear(raw);
         leat_strbuf_clear(json);
         leat_strbuf_put(raw, fields.at, fields.len);
@@ -59,8 +60,8 @@ static enum bulk_doc_end body_put(const struct otlp_log *log, struct leat_strbuf
     return BULK_DOC_OK;
 }
 
-enum bulk_doc_end bulk_doc_log(struct bulk_doc *doc, const struct otlp_log *log, uint64_t time_ns, const struct bulk_stream *stream,
-                               struct leat_strbuf *out)
+enum bulk_doc_end bulk_doc_log(struct bulk_doc *doc, const struct otlp_log *log, uint64_t time_ns,
+                               const struct bulk_stream *stream, struct leat_strbuf *out)
 {
     out->failed |= doc->tail.failed;
     switch (doc->opts.mapping) {

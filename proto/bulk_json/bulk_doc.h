@@ -34,7 +34,7 @@ struct bulk_stream {
 struct bulk_doc {
     struct bulk_doc_opts opts;
     struct bulk_clock clock, observed_clock;
-    struct leat_strbuf tail;       /* of the current scope: what ends each document */
+    struct leat_strbuf tail; /* of the current scope: what ends each document */
     struct leat_slice resource, resource_schema_url, scope_attributes; /* of the current scope, borrowed */
     struct leat_strbuf attributes, attributes_json; /* the last record's: as they came, as they were written */
     bool attributes_valid;
@@ -48,10 +48,10 @@ void bulk_doc_close(struct bulk_doc *doc);
 /* A new resource or scope; its slices are borrowed until the next. */
 void bulk_doc_scope(struct bulk_doc *doc, struct leat_slice resource, struct leat_slice resource_schema_url,
                     const struct otlp_scope *scope);
-/* Each puts one document, without a line end, behind `out`; nothing when it is not BULK_DOC_OK. `time_ns` is what the record is
- * filed under: its own time, or what the caller takes for it. */
-enum bulk_doc_end bulk_doc_log(struct bulk_doc *doc, const struct otlp_log *log, uint64_t time_ns, const struct bulk_stream *stream,
-                               struct leat_strbuf *out);
+/* Each puts one document, without a line end, behind `out`; nothing when it is not BULK_DOC_OK. `time_ns` is what the
+ * record is filed under: its own time, or what the caller takes for it. */
+enum bulk_doc_end bulk_doc_log(struct bulk_doc *doc, const struct otlp_log *log, uint64_t time_ns,
+                               const struct bulk_stream *stream, struct leat_strbuf *out);
 enum bulk_doc_end bulk_doc_span(struct bulk_doc *doc, const struct otlp_span *span, uint64_t time_ns,
                                 const struct bulk_stream *stream, struct leat_strbuf *out);
 
@@ -60,15 +60,16 @@ void bulk_doc__ss4o_tail(struct bulk_doc *doc, const struct otlp_scope *scope);
 void bulk_doc__ss4o_log(struct bulk_doc *doc, const struct otlp_log *log, uint64_t time_ns, struct leat_strbuf *out);
 void bulk_doc__ss4o_span(struct bulk_doc *doc, const struct otlp_span *span, uint64_t time_ns, struct leat_strbuf *out);
 void bulk_doc__otel_tail(struct bulk_doc *doc, const struct otlp_scope *scope);
-void bulk_doc__otel_log(struct bulk_doc *doc, const struct otlp_log *log, uint64_t time_ns, const struct bulk_stream *stream,
-                        struct leat_strbuf *out);
-void bulk_doc__otel_span(struct bulk_doc *doc, const struct otlp_span *span, uint64_t time_ns, const struct bulk_stream *stream,
-                         struct leat_strbuf *out);
+void bulk_doc__otel_log(struct bulk_doc *doc, const struct otlp_log *log, uint64_t time_ns,
+                        const struct bulk_stream *stream, struct leat_strbuf *out);
+void bulk_doc__otel_span(struct bulk_doc *doc, const struct otlp_span *span, uint64_t time_ns,
+                         const struct bulk_stream *stream, struct leat_strbuf *out);
 void bulk_doc__model_log(struct bulk_doc *doc, const struct otlp_log *log, uint64_t time_ns, struct leat_strbuf *out);
-void bulk_doc__ecs_log(struct bulk_doc *doc, const struct otlp_log *log, uint64_t time_ns, const struct bulk_stream *stream,
-                       struct leat_strbuf *out);
-void bulk_doc__ecs_span(struct bulk_doc *doc, const struct otlp_span *span, uint64_t time_ns, const struct bulk_stream *stream,
-                        struct leat_strbuf *out);
-/* "k":v,... of a record's attributes without braces; from the last record's text when they are the same. False: none. */
+void bulk_doc__ecs_log(struct bulk_doc *doc, const struct otlp_log *log, uint64_t time_ns,
+                       const struct bulk_stream *stream, struct leat_strbuf *out);
+void bulk_doc__ecs_span(struct bulk_doc *doc, const struct otlp_span *span, uint64_t time_ns,
+                        const struct bulk_stream *stream, struct leat_strbuf *out);
+/* "k":v,... of a record's attributes without braces; from the last record's text when they are the same. False: none.
+ */
 bool bulk_doc__attributes(struct bulk_doc *doc, struct leat_slice fields, uint32_t number, struct leat_strbuf *out);
 const char *bulk_doc__status(uint32_t code); /* Unset, Ok, Error */

@@ -142,8 +142,8 @@ static void put_shared(struct bulk_doc *doc)
     put_named(fields, NULL, doc->scope_attributes, 3);
 }
 
-void bulk_doc__ecs_log(struct bulk_doc *doc, const struct otlp_log *log, uint64_t time_ns, const struct bulk_stream *stream,
-                       struct leat_strbuf *out)
+void bulk_doc__ecs_log(struct bulk_doc *doc, const struct otlp_log *log, uint64_t time_ns,
+                       const struct bulk_stream *stream, struct leat_strbuf *out)
 {
     struct bulk_fields *fields = &doc->fields;
     put_shared(doc);
@@ -192,8 +192,8 @@ static void put_links(struct bulk_fields *fields, struct leat_slice span)
     bulk_fields_json_end(fields);
 }
 
-void bulk_doc__ecs_span(struct bulk_doc *doc, const struct otlp_span *span, uint64_t time_ns, const struct bulk_stream *stream,
-                        struct leat_strbuf *out)
+void bulk_doc__ecs_span(struct bulk_doc *doc, const struct otlp_span *span, uint64_t time_ns,
+                        const struct bulk_stream *stream, struct leat_strbuf *out)
 {
     static const char *const kinds[] = {"UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"};
     struct bulk_fields *fields = &doc->fields;
@@ -206,9 +206,9 @@ void bulk_doc__ecs_span(struct bulk_doc *doc, const struct otlp_span *span, uint
     put_hex(fields, "parent.id", span->parent_span_id);
     bulk_fields_text(fields, "span.name", span->name);
     bulk_fields_text(fields, "span.kind", leat_slice_str(kinds[span->kind < 6 ? span->kind : 0]));
-    bulk_fields_integer(fields, "event.duration",
-                        span->end_unix_nano > span->start_unix_nano ? (int64_t)(span->end_unix_nano - span->start_unix_nano)
-                                                                    : 0);
+    bulk_fields_integer(
+        fields, "event.duration",
+        span->end_unix_nano > span->start_unix_nano ? (int64_t)(span->end_unix_nano - span->start_unix_nano) : 0);
     if (span->status_code)
         bulk_fields_text(fields, "event.outcome", leat_slice_str(span->status_code == 2 ? "failure" : "success"));
     put_links(fields, span->message);

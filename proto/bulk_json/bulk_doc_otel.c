@@ -117,8 +117,8 @@ static void put_event_name(const struct otlp_log *log, struct leat_strbuf *out)
     bulk_put_string(out, &name);
 }
 
-void bulk_doc__otel_log(struct bulk_doc *doc, const struct otlp_log *log, uint64_t time_ns, const struct bulk_stream *stream,
-                        struct leat_strbuf *out)
+void bulk_doc__otel_log(struct bulk_doc *doc, const struct otlp_log *log, uint64_t time_ns,
+                        const struct bulk_stream *stream, struct leat_strbuf *out)
 {
     BULK_PUTS(out, "{\"@timestamp\":");
     put_stamp(out, time_ns);
@@ -141,7 +141,8 @@ void bulk_doc__otel_log(struct bulk_doc *doc, const struct otlp_log *log, uint64
 
 /* ---- spans ---- */
 
-/* Link{1 trace id, 2 span id, 3 trace state, 4 attributes, 5 dropped attributes}; Event{1 time, 2 name, 3 attributes} */
+/* Link{1 trace id, 2 span id, 3 trace state, 4 attributes, 5 dropped attributes}; Event{1 time, 2 name, 3 attributes}
+ */
 static void put_list(struct leat_slice span, uint32_t number, const char *name,
                      void (*put)(struct leat_slice one, struct leat_strbuf *out), struct leat_strbuf *out)
 {
@@ -184,8 +185,8 @@ static void put_event(struct leat_slice event, struct leat_strbuf *out)
     leat_strbuf_putc(out, '}');
 }
 
-void bulk_doc__otel_span(struct bulk_doc *doc, const struct otlp_span *span, uint64_t time_ns, const struct bulk_stream *stream,
-                         struct leat_strbuf *out)
+void bulk_doc__otel_span(struct bulk_doc *doc, const struct otlp_span *span, uint64_t time_ns,
+                         const struct bulk_stream *stream, struct leat_strbuf *out)
 {
     static const char *const kinds[] = {"Unspecified", "Internal", "Server", "Client", "Producer", "Consumer"};
     BULK_PUTS(out, "{\"@timestamp\":");
@@ -203,9 +204,8 @@ void bulk_doc__otel_span(struct bulk_doc *doc, const struct otlp_span *span, uin
     BULK_PUTS(out, ",\"kind\":\"");
     leat_strbuf_puts(out, kinds[span->kind < 6 ? span->kind : 0]);
     BULK_PUTS(out, "\",\"duration\":");
-    bulk_put_integer(out, span->end_unix_nano > span->start_unix_nano
-                              ? (int64_t)(span->end_unix_nano - span->start_unix_nano)
-                              : 0);
+    bulk_put_integer(
+        out, span->end_unix_nano > span->start_unix_nano ? (int64_t)(span->end_unix_nano - span->start_unix_nano) : 0);
     put_attributes(doc, span->message, 9, out);
     put_count(out, ",\"dropped_attributes_count\":", span->dropped_attributes);
     put_count(out, ",\"dropped_events_count\":", span->dropped_events);

@@ -68,7 +68,8 @@ static void leaves_put(struct bulk_fields *fields, size_t key, size_t key_len, s
     }
 }
 
-void bulk_fields_put(struct bulk_fields *fields, const char *prefix, struct leat_slice key, const struct otlp_value *value)
+void bulk_fields_put(struct bulk_fields *fields, const char *prefix, struct leat_slice key,
+                     const struct otlp_value *value)
 {
     size_t from = fields->keys.len;
     leat_strbuf_puts(&fields->keys, prefix);

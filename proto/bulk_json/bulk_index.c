@@ -85,7 +85,8 @@ static bool look_up(struct leat_slice key, struct leat_slice fields, uint32_t nu
     return false;
 }
 
-static void attribute_put(struct bulk_index *index, const struct bulk_index_piece *piece, const struct otlp_value *value)
+static void attribute_put(struct bulk_index *index, const struct bulk_index_piece *piece,
+                          const struct otlp_value *value)
 {
     struct leat_strbuf text = {0};
     if (value->kind == OTLP_TEXT) {

@@ -16,12 +16,12 @@
 #define BULK_INDEX_VALUE_MAX 100u
 
 struct bulk_index_piece {
-    struct leat_slice text;    /* literal, or the attribute's key */
+    struct leat_slice text; /* literal, or the attribute's key */
     bool attribute;
-    const char *fallback;      /* of an attribute */
-    const char *suffix;        /* put behind an attribute's value; NULL: nothing */
-    const char *illegal;       /* characters that become '_' */
-    uint32_t at, len;          /* where its value stands in the last name */
+    const char *fallback; /* of an attribute */
+    const char *suffix;   /* put behind an attribute's value; NULL: nothing */
+    const char *illegal;  /* characters that become '_' */
+    uint32_t at, len;     /* where its value stands in the last name */
 };
 struct bulk_index {
     struct bulk_index_piece pieces[BULK_INDEX_PIECES_MAX];

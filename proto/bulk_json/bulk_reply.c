@@ -95,7 +95,7 @@ static bool find_items(struct bulk_reply *reply)
     struct json_token token;
     enum json_type type;
     while ((type = json_next(json, &token)) == JSON_KEY) {
-        bool items = json_is(&token, "items"), errors = json_is(&token, "errors");
+        bool items = json_is(&token, "items");
         type = json_next(json, &token);
         if (items && type == JSON_ARRAY) {
             reply->place = IN_ITEMS;
@@ -103,10 +103,6 @@ static bool find_items(struct bulk_reply *reply)
         }
         if (!pass(json, type))
             return false;
-        if (errors && (type == JSON_TRUE || type == JSON_FALSE)) {
-            reply->has_errors = true;
-            reply->errors = type == JSON_TRUE;
-        }
     }
     reply->complete = type == JSON_OBJECT_END && json_next(json, &token) == JSON_END;
     return false;

@@ -19,7 +19,6 @@ struct bulk_reply_row {
 struct bulk_reply {
     struct json_reader json;
     bool complete; /* the whole reply was read */
-    bool has_errors, errors; /* the reply's own word */
     uint8_t place;
 };
 void bulk_reply_begin(struct bulk_reply *reply, struct leat_slice body);
@@ -32,6 +31,13 @@ enum bulk_fate { BULK_STORED, BULK_AGAIN, BULK_BLOCKED, BULK_REFUSED };
 enum bulk_fate bulk_reply_fate(const struct bulk_reply_row *row, bool own_id);
 
 /* Why rows are refused, for the books. */
-enum bulk_reason { BULK_REASON_MAPPING, BULK_REASON_ARGUMENT, BULK_REASON_INDEX, BULK_REASON_CONFLICT, BULK_REASON_BLOCKED,
-                   BULK_REASON_OTHER, BULK_REASON_COUNT };
+enum bulk_reason {
+    BULK_REASON_MAPPING,
+    BULK_REASON_ARGUMENT,
+    BULK_REASON_INDEX,
+    BULK_REASON_CONFLICT,
+    BULK_REASON_BLOCKED,
+    BULK_REASON_OTHER,
+    BULK_REASON_COUNT
+};
 enum bulk_reason bulk_reply_reason(const struct bulk_reply_row *row);

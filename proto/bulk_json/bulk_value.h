@@ -4,8 +4,8 @@
  * Why      documents of every mapping are made of these; times are formatted once a second.
  * Threads  as the strbuf.
  * Fails    the strbuf's sticky error.
- * Form     whole numbers as numbers; reals always with a radix point or an exponent (the first document decides whether a field
- *          holds whole numbers), NaN and infinities as null; bytes as base64; maps and arrays as they nest. */
+ * Form     whole numbers as numbers; reals always with a radix point or an exponent (the first document decides whether
+ * a field holds whole numbers), NaN and infinities as null; bytes as base64; maps and arrays as they nest. */
 #pragma once
 #include "proto/json/json_write.h"
 #include "proto/otlp/otlp_view.h"

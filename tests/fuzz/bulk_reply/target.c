@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Answers to bulk requests. The bytes lie in a block of their own length, so that a read past the end is seen; what a row
- * points at lies in the input; the reader ends; a complete reply is one that stays complete with a blank behind it. */
+/* Answers to bulk requests. The bytes lie in a block of their own length, so that a read past the end is seen; what a
+ * row points at lies in the input; the reader ends; a complete reply is one that stays complete with a blank behind it.
+ */
 #include <stdlib.h>
 
 #include "agent/base/check.h"

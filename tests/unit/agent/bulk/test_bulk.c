@@ -10,7 +10,10 @@ static const char *const endpoints[] = {"http://a:9200/", "http://b:9200/es"};
 
 static struct leat_bulk_conf conf_of(enum bulk_mapping mapping)
 {
-    struct leat_bulk_conf conf = {.endpoints = endpoints, .endpoint_count = 2, .own_ids = true, .request_bytes_max = 1 << 20,
+    struct leat_bulk_conf conf = {.endpoints = endpoints,
+                                  .endpoint_count = 2,
+                                  .own_ids = true,
+                                  .request_bytes_max = 1 << 20,
                                   .doc = {.mapping = mapping}};
     EXPECT(bulk_index_parse(&conf.index, "logs", "unknown"));
     return conf;
@@ -24,8 +27,9 @@ static struct leat_batch *batch_of(const char *const *bodies, uint32_t count)
     struct leat_batch *batch = leat_batch_new(LEAT_LOGS, &otlp_form);
     leat_strbuf_puts(&text, "{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[");
     for (uint32_t i = 0; i < count; i++)
-        leat_strbuf_printf(&text, *bodies[i] == 'm' && !bodies[i][1] ? "%s{\"body\":{\"kvlistValue\":{\"values\":[]}}%s}"
-                                                                       : "%s{\"body\":{\"stringValue\":\"%s\"}}",
+        leat_strbuf_printf(&text,
+                           *bodies[i] == 'm' && !bodies[i][1] ? "%s{\"body\":{\"kvlistValue\":{\"values\":[]}}%s}"
+                                                              : "%s{\"body\":{\"stringValue\":\"%s\"}}",
                            i ? "," : "", *bodies[i] == 'm' && !bodies[i][1] ? "" : bodies[i]);
     leat_strbuf_puts(&text, "]}]}]}");
     leat_rc rc = !batch || text.failed ? LEAT_ENOMEM : leat_chain_copy(&json, text.at, (uint32_t)text.len);
@@ -64,7 +68,8 @@ LEAT_TEST(ids_stay_with_their_items)
     EXPECT_OK(leat_bulk_encode(&bulk, all, &out, NULL));
     EXPECT_EQ(out.count, 1);
     EXPECT(out.at[0].first == 0 && out.at[0].count == 3 && !out.at[0].bitmap);
-    EXPECT_STR(out.at[0].urls[1], "http://b:9200/es/_bulk?filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason");
+    EXPECT_STR(out.at[0].urls[1],
+               "http://b:9200/es/_bulk?filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason");
     char ids[3][17], *at = body_of(&out.at[0]);
     EXPECT_EQ(at[strlen(at) - 1], '\n');
     for (int i = 0; i < 3; i++) {
@@ -78,7 +83,8 @@ LEAT_TEST(ids_stay_with_their_items)
     second.origin.items = again;
     EXPECT_OK(leat_bulk_encode(&bulk, some, &second, NULL));
     at = body_of(&second.at[0]);
-    EXPECT(memmem(at, 64, ids[1], 17) && memmem(strstr(at, "other") - 400, 400, ids[2], 17) && !memmem(at, strlen(at), ids[0], 17));
+    EXPECT(memmem(at, 64, ids[1], 17) && memmem(strstr(at, "other") - 400, 400, ids[2], 17) &&
+           !memmem(at, strlen(at), ids[0], 17));
     leat_requests_done(&out);
     leat_requests_done(&second);
     leat_batch_free(all);
@@ -126,8 +132,13 @@ LEAT_TEST_OOM(encoding_survives_any_failed_allocation)
     static const char *const bodies[] = {"m", "x", "m", "m"};
     struct leat_world *world = leat_world_real();
     struct leat_bulk bulk = {0};
-    struct leat_bulk_conf conf = {.endpoints = endpoints, .endpoint_count = 2, .own_ids = true, .request_bytes_max = 60,
-                                  .authorization = "ApiKey x", .put_template = true, .doc = {.mapping = BULK_BODYMAP}};
+    struct leat_bulk_conf conf = {.endpoints = endpoints,
+                                  .endpoint_count = 2,
+                                  .own_ids = true,
+                                  .request_bytes_max = 60,
+                                  .authorization = "ApiKey x",
+                                  .put_template = true,
+                                  .doc = {.mapping = BULK_BODYMAP}};
     struct leat_requests out = {0}, before = {0};
     if (!bulk_index_parse(&conf.index, "logs-%{a}", "unknown"))
         return LEAT_EINVAL;
@@ -173,11 +184,11 @@ LEAT_TEST(each_status_of_a_request)
         int status;
         enum leat_verdict_kind kind;
         bool slow_down, isolate;
-    } table[] = {{301, LEAT_VERDICT_HOLD, false, false},  {400, LEAT_VERDICT_DROP, false, true},
-                 {401, LEAT_VERDICT_HOLD, false, false},  {403, LEAT_VERDICT_HOLD, false, false},
-                 {404, LEAT_VERDICT_HOLD, false, false},  {406, LEAT_VERDICT_DROP, false, true},
-                 {408, LEAT_VERDICT_RETRY, true, false},  {413, LEAT_VERDICT_SPLIT, false, false},
-                 {429, LEAT_VERDICT_RETRY, true, false},  {500, LEAT_VERDICT_RETRY, true, false},
+    } table[] = {{301, LEAT_VERDICT_HOLD, false, false}, {400, LEAT_VERDICT_DROP, false, true},
+                 {401, LEAT_VERDICT_HOLD, false, false}, {403, LEAT_VERDICT_HOLD, false, false},
+                 {404, LEAT_VERDICT_HOLD, false, false}, {406, LEAT_VERDICT_DROP, false, true},
+                 {408, LEAT_VERDICT_RETRY, true, false}, {413, LEAT_VERDICT_SPLIT, false, false},
+                 {429, LEAT_VERDICT_RETRY, true, false}, {500, LEAT_VERDICT_RETRY, true, false},
                  {503, LEAT_VERDICT_RETRY, true, false}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct leat_verdict verdict = judge(2, true, table[i].status, "words");
@@ -205,9 +216,12 @@ LEAT_TEST(rows_are_judged_one_by_one)
 {
     memset(counts, 0, sizeof counts);
     struct leat_verdict verdict =
-        judge(5, true, 200, "{\"errors\":true,\"items\":[" ROW("201") "," BAD("429", "rejected_execution_exception") ","
-                            BAD("400", "mapper_parsing_exception") "," BAD("503", "unavailable_shards_exception") ","
-                            BAD("404", "index_not_found_exception") "]}");
+        judge(5, true, 200,
+              "{\"errors\":true,\"items\":[" ROW("201") "," BAD("429", "rejected_execution_exception") "," BAD(
+                  "400", "mapper_parsing_exception") "," BAD("503",
+                                                             "unavailable_shards_exception") "," BAD("404",
+                                                                                                     "index_not_found_"
+                                                                                                     "exception") "]}");
     EXPECT_EQ(verdict.kind, LEAT_VERDICT_RETRY_ITEMS);
     EXPECT(again == 0x0a && refused == 0x14 && verdict.slow_down);
     EXPECT(strstr(verdict.text, "mapper_parsing_exception: why"));
@@ -219,8 +233,10 @@ LEAT_TEST(rows_are_judged_one_by_one)
 LEAT_TEST(a_blocked_index_is_waited_for)
 {
     memset(counts, 0, sizeof counts);
-    EXPECT_EQ(judge(2, true, 200, "{\"items\":[" BAD("403", "cluster_block_exception") "," BAD("403", "cluster_block_exception")
-                                  "]}").kind, LEAT_VERDICT_HOLD);
+    EXPECT_EQ(judge(2, true, 200,
+                    "{\"items\":[" BAD("403", "cluster_block_exception") "," BAD("403", "cluster_block_exception") "]}")
+                  .kind,
+              LEAT_VERDICT_HOLD);
     EXPECT_EQ(counts[BULK_REASON_BLOCKED], 0);
 }
 
@@ -232,7 +248,8 @@ LEAT_TEST(unknown_rows_go_again)
     EXPECT_EQ(judge(3, true, 200, "{\"errors\":false}").kind, LEAT_VERDICT_RETRY);
     EXPECT_EQ(judge(3, true, 200, "{\"items\":[" ROW("201") "," ROW("201")).kind, LEAT_VERDICT_RETRY_ITEMS);
     EXPECT(again == 0x04 && refused == 0);
-    EXPECT_EQ(judge(3, true, 200, "{\"items\":[" BAD("400", "mapper_parsing_exception") "]}").kind, LEAT_VERDICT_RETRY_ITEMS);
+    EXPECT_EQ(judge(3, true, 200, "{\"items\":[" BAD("400", "mapper_parsing_exception") "]}").kind,
+              LEAT_VERDICT_RETRY_ITEMS);
     EXPECT(again == 0x06 && refused == 0x01);
     EXPECT_EQ(counts[BULK_REASON_COUNT + 2], 9);
     EXPECT_EQ(judge(1, true, 200, "{\"items\":[" ROW("201") "," ROW("201") "]}").kind, LEAT_VERDICT_RETRY);
@@ -251,7 +268,8 @@ LEAT_TEST(a_template_is_put_once)
     EXPECT_EQ(out.count, 1);
     EXPECT_STR(out.at[0].url, "http://a:9200/_index_template/leat-otel?create=true");
     EXPECT(strstr(body_of(&out.at[0]), "{\"index_patterns\":[\"otel-*\"],\"priority\":205,\"data_stream\":{},"));
-    struct leat_reply reply = {.request = &out.at[0], .status = 400, .body = LEAT_SLICE("index template [x] already exists")};
+    struct leat_reply reply = {
+        .request = &out.at[0], .status = 400, .body = LEAT_SLICE("index template [x] already exists")};
     struct leat_verdict verdict = {0};
     EXPECT_OK(leat_bulk_judge(&bulk, &reply, &verdict, NULL));
     EXPECT_EQ(verdict.kind, LEAT_VERDICT_DELIVERED);

@@ -7,7 +7,8 @@
 
 static struct leat_form_ops form; /* the toy's, with words for its items: their ids */
 
-static leat_rc ids_of(enum leat_signal signal, const struct leat_chain *payload, struct leat_strbuf *out, struct leat_err *reterr)
+static leat_rc ids_of(enum leat_signal signal, const struct leat_chain *payload, struct leat_strbuf *out,
+                      struct leat_err *reterr)
 {
     struct toy_item items[64];
     uint32_t count = toy_items(payload, items, 64);
@@ -53,8 +54,8 @@ static void put(struct rig *rig, uint16_t id, uint32_t count)
  * Guarantees: a line each with exactly the refused items, why, and which exporter; delivered + letters = sent. */
 LEAT_TEST(refused_items_are_written_down)
 {
-    static const struct kit_step steps[] = {{KIT_REPLY, 207, 0, 0, 0, "drar"}, {KIT_REPLY, 200, 0, 0, 0, NULL},
-                                            {KIT_REPLY, 422, 0, 0, 0, NULL}};
+    static const struct kit_step steps[] = {
+        {KIT_REPLY, 207, 0, 0, 0, "drar"}, {KIT_REPLY, 200, 0, 0, 0, NULL}, {KIT_REPLY, 422, 0, 0, 0, NULL}};
     uint64_t before = leat_counters[LEAT_COUNT_DEAD_LETTERS];
     struct rig *rig = letter_rig(PATH, 1 << 20);
     rig->carrier.steps = steps;

@@ -10,7 +10,8 @@
 
 static const char resource[] =
     "\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":{\"stringValue\":\"shop\"}},"
-    "{\"key\":\"host.name\",\"value\":{\"stringValue\":\"h\"}},{\"key\":\"k8s.pod.name\",\"value\":{\"stringValue\":\"p\"}},"
+    "{\"key\":\"host.name\",\"value\":{\"stringValue\":\"h\"}},{\"key\":\"k8s.pod.name\",\"value\":{\"stringValue\":"
+    "\"p\"}},"
     "{\"key\":\"n\",\"value\":{\"intValue\":\"7\"}}]}";
 static const char scope[] = "\"scope\":{\"name\":\"lib\",\"version\":\"1\",\"attributes\":[{\"key\":\"sa\","
                             "\"value\":{\"boolValue\":true}}]},\"schemaUrl\":\"http://s\"";
@@ -24,16 +25,16 @@ static const char full_log[] =
     "{\"stringValue\":\"a\"},{\"intValue\":\"1\"},{}]}}}]}}},{\"key\":\"b\",\"value\":{\"bytesValue\":\"AQID\"}}]}";
 
 /* The documents of a request whose one scope has these records; a line each. */
-static void write_all(struct bulk_doc *doc, enum leat_signal signal, const char *records, const struct bulk_stream *stream,
-                      struct leat_strbuf *out)
+static void write_all(struct bulk_doc *doc, enum leat_signal signal, const char *records,
+                      const struct bulk_stream *stream, struct leat_strbuf *out)
 {
     struct leat_strbuf text = {0};
     struct leat_err err = {0};
     struct leat_chain payload = {0};
     const char *const words[][3] = {[LEAT_LOGS] = {"resourceLogs", "scopeLogs", "logRecords"},
                                     [LEAT_TRACES] = {"resourceSpans", "scopeSpans", "spans"}};
-    leat_strbuf_printf(&text, "{\"%s\":[{%s,\"schemaUrl\":\"http://r\",\"%s\":[{%s,\"%s\":[%s]}]}]}", words[signal][0], resource,
-                       words[signal][1], scope, words[signal][2], records);
+    leat_strbuf_printf(&text, "{\"%s\":[{%s,\"schemaUrl\":\"http://r\",\"%s\":[{%s,\"%s\":[%s]}]}]}", words[signal][0],
+                       resource, words[signal][1], scope, words[signal][2], records);
     struct leat_chain json = kit_chain(text.at, text.len, 0);
     EXPECT_OK_ERR(otlp_json_read(signal, &json, &payload, &err), &err);
     struct otlp_walk walk;
@@ -77,34 +78,45 @@ static void expect(const struct bulk_doc_opts *opts, enum leat_signal signal, co
 
 #define BODY "\"say \\\"hi\\\"\\n\\u0001\\u00fc\""
 #define IDS(trace, span) "\"" trace "\":\"0102030405060708090a0b0c0d0e0f10\",\"" span "\":\"0102030405060708\""
-#define ATTRIBUTES "\"http.route\":\"/x\",\"i\":-5,\"d\":2.0,\"nan\":null,\"m\":{\"in.ner\":[\"a\",1,null]},\"b\":\"AQID\""
+#define ATTRIBUTES \
+    "\"http.route\":\"/x\",\"i\":-5,\"d\":2.0,\"nan\":null,\"m\":{\"in.ner\":[\"a\",1,null]},\"b\":\"AQID\""
 
-/* Guarantees: the Simple Schema: attributes with their dots, resource as strings, the data stream among the attributes. */
+/* Guarantees: the Simple Schema: attributes with their dots, resource as strings, the data stream among the attributes.
+ */
 LEAT_TEST(ss4o_log)
 {
-    expect(&(struct bulk_doc_opts){.mapping = BULK_SS4O, .dataset = "ds", .namespace = "ns"}, LEAT_LOGS, full_log,
-           "{\"@timestamp\":\"2023-11-14T22:13:20.123456789Z\",\"observedTimestamp\":\"2023-11-14T22:13:21.000000000Z\","
-           "\"body\":" BODY ",\"severity\":{\"text\":\"INFO\",\"number\":9},\"attributes\":{" ATTRIBUTES
-           ",\"data_stream\":{\"type\":\"record\",\"dataset\":\"ds\",\"namespace\":\"ns\"}}," IDS("traceId", "spanId") ","
-           "\"instrumentationScope\":{\"name\":\"lib\",\"version\":\"1\",\"schemaUrl\":\"http://s\",\"attributes\":{\"sa\":true}},"
-           "\"resource\":{\"service.name\":\"shop\",\"host.name\":\"h\",\"k8s.pod.name\":\"p\",\"n\":\"7\"},"
-           "\"schemaUrl\":\"http://s\"}");
+    expect(
+        &(struct bulk_doc_opts){.mapping = BULK_SS4O, .dataset = "ds", .namespace = "ns"}, LEAT_LOGS, full_log,
+        "{\"@timestamp\":\"2023-11-14T22:13:20.123456789Z\",\"observedTimestamp\":\"2023-11-14T22:13:21.000000000Z\","
+        "\"body\":" BODY ",\"severity\":{\"text\":\"INFO\",\"number\":9},\"attributes\":{" ATTRIBUTES
+        ",\"data_stream\":{\"type\":\"record\",\"dataset\":\"ds\",\"namespace\":\"ns\"}}," IDS(
+            "traceId",
+            "spanId") ","
+                      "\"instrumentationScope\":{\"name\":\"lib\",\"version\":\"1\",\"schemaUrl\":\"http://"
+                      "s\",\"attributes\":{\"sa\":true}},"
+                      "\"resource\":{\"service.name\":\"shop\",\"host.name\":\"h\",\"k8s.pod.name\":\"p\",\"n\":\"7\"},"
+                      "\"schemaUrl\":\"http://s\"}");
 }
 
 /* Guarantees: a record without anything is a document with a time and an empty body; a map as body is its JSON text. */
 LEAT_TEST(ss4o_log_of_little)
 {
-    static const char rest[] = "\"severity\":{},\"attributes\":{},\"instrumentationScope\":{\"name\":\"lib\",\"version\":\"1\","
-                               "\"schemaUrl\":\"http://s\",\"attributes\":{\"sa\":true}},\"resource\":{\"service.name\":\"shop\","
-                               "\"host.name\":\"h\",\"k8s.pod.name\":\"p\",\"n\":\"7\"},\"schemaUrl\":\"http://s\"";
+    static const char rest[] =
+        "\"severity\":{},\"attributes\":{},\"instrumentationScope\":{\"name\":\"lib\",\"version\":\"1\","
+        "\"schemaUrl\":\"http://s\",\"attributes\":{\"sa\":true}},\"resource\":{\"service.name\":\"shop\","
+        "\"host.name\":\"h\",\"k8s.pod.name\":\"p\",\"n\":\"7\"},\"schemaUrl\":\"http://s\"";
     char wanted[1024];
-    (void)snprintf(wanted, sizeof wanted,
-                   "{\"@timestamp\":\"2023-11-14T22:13:20.123456789Z\",\"observedTimestamp\":\"2023-11-14T22:13:20.123456789Z\","
-                   "\"body\":\"\",%s}", rest);
+    (void)snprintf(
+        wanted, sizeof wanted,
+        "{\"@timestamp\":\"2023-11-14T22:13:20.123456789Z\",\"observedTimestamp\":\"2023-11-14T22:13:20.123456789Z\","
+        "\"body\":\"\",%s}",
+        rest);
     expect(&(struct bulk_doc_opts){.mapping = BULK_SS4O}, LEAT_LOGS, "{}", wanted);
-    (void)snprintf(wanted, sizeof wanted,
-                   "{\"@timestamp\":\"2023-11-14T22:13:20.123456789Z\",\"observedTimestamp\":\"2023-11-14T22:13:20.123456789Z\","
-                   "\"body\":\"{\\\"k\\\":\\\"v\\\"}\",%s}", rest);
+    (void)snprintf(
+        wanted, sizeof wanted,
+        "{\"@timestamp\":\"2023-11-14T22:13:20.123456789Z\",\"observedTimestamp\":\"2023-11-14T22:13:20.123456789Z\","
+        "\"body\":\"{\\\"k\\\":\\\"v\\\"}\",%s}",
+        rest);
     expect(&(struct bulk_doc_opts){.mapping = BULK_SS4O}, LEAT_LOGS,
            "{\"body\":{\"kvlistValue\":{\"values\":[{\"key\":\"k\",\"value\":{\"stringValue\":\"v\"}}]}}}", wanted);
 }
@@ -113,40 +125,51 @@ LEAT_TEST(ss4o_log_of_little)
 LEAT_TEST(model_log)
 {
     expect(&(struct bulk_doc_opts){.mapping = BULK_MODEL}, LEAT_LOGS, full_log,
-           "{\"@timestamp\":\"2023-11-14T22:13:20.123456789Z\"," IDS("TraceId", "SpanId") ",\"TraceFlags\":0,"
-           "\"SeverityText\":\"INFO\",\"SeverityNumber\":9,\"Body\":" BODY ",\"Attributes\":{\"service\":{\"name\":\"shop\"},"
-           "\"host\":{\"name\":\"h\"},\"k8s\":{\"pod\":{\"name\":\"p\"}},\"n\":7,\"http\":{\"route\":\"/x\"},\"i\":-5,\"d\":2.0,"
-           "\"nan\":null,\"m\":{\"in\":{\"ner\":[\"a\",1,null]}},\"b\":\"AQID\"}}");
+           "{\"@timestamp\":\"2023-11-14T22:13:20.123456789Z\"," IDS(
+               "TraceId", "SpanId") ",\"TraceFlags\":0,"
+                                    "\"SeverityText\":\"INFO\",\"SeverityNumber\":9,\"Body\":" BODY
+                                    ",\"Attributes\":{\"service\":{\"name\":\"shop\"},"
+                                    "\"host\":{\"name\":\"h\"},\"k8s\":{\"pod\":{\"name\":\"p\"}},\"n\":7,\"http\":{"
+                                    "\"route\":\"/x\"},\"i\":-5,\"d\":2.0,"
+                                    "\"nan\":null,\"m\":{\"in\":{\"ner\":[\"a\",1,null]}},\"b\":\"AQID\"}}");
 }
 
 /* Guarantees: flattened with dots kept; the time under another name, as milliseconds. */
 LEAT_TEST(flattened_log)
 {
-    expect(&(struct bulk_doc_opts){.mapping = BULK_FLATTEN, .keep_dots = true, .timestamp_field = "t", .unix_timestamp = true},
-           LEAT_LOGS, full_log,
-           "{\"t\":1700000000123," IDS("TraceId", "SpanId") ",\"TraceFlags\":0,\"SeverityText\":\"INFO\",\"SeverityNumber\":9,"
-           "\"Body\":" BODY ",\"service.name\":\"shop\",\"host.name\":\"h\",\"k8s.pod.name\":\"p\",\"n\":7,\"http.route\":\"/x\","
-           "\"i\":-5,\"d\":2.0,\"nan\":null,\"m.in.ner\":[\"a\",1,null],\"b\":\"AQID\"}");
+    expect(
+        &(struct bulk_doc_opts){
+            .mapping = BULK_FLATTEN, .keep_dots = true, .timestamp_field = "t", .unix_timestamp = true},
+        LEAT_LOGS, full_log,
+        "{\"t\":1700000000123," IDS(
+            "TraceId", "SpanId") ",\"TraceFlags\":0,\"SeverityText\":\"INFO\",\"SeverityNumber\":9,"
+                                 "\"Body\":" BODY ",\"service.name\":\"shop\",\"host.name\":\"h\",\"k8s.pod.name\":"
+                                                  "\"p\",\"n\":7,\"http.route\":\"/x\","
+                                 "\"i\":-5,\"d\":2.0,\"nan\":null,\"m.in.ner\":[\"a\",1,null],\"b\":\"AQID\"}");
 }
 
-/* Scenario:   names that meet: n in the resource and the record, "a" beside "a.b" and "a-b", a map beside a dotted name.
- * Guarantees: no name twice; the later value wins; "a" moves to a.value; the same nested and flat. */
+/* Scenario:   names that meet: n in the resource and the record, "a" beside "a.b" and "a-b", a map beside a dotted
+ * name. Guarantees: no name twice; the later value wins; "a" moves to a.value; the same nested and flat. */
 LEAT_TEST(names_that_meet)
 {
     static const char record[] =
-        "{\"attributes\":[{\"key\":\"n\",\"value\":{\"intValue\":\"8\"}},{\"key\":\"a.b\",\"value\":{\"intValue\":\"1\"}},"
+        "{\"attributes\":[{\"key\":\"n\",\"value\":{\"intValue\":\"8\"}},{\"key\":\"a.b\",\"value\":{\"intValue\":"
+        "\"1\"}},"
         "{\"key\":\"a\",\"value\":{\"intValue\":\"2\"}},{\"key\":\"a-b\",\"value\":{\"intValue\":\"3\"}},"
         "{\"key\":\"m\",\"value\":{\"kvlistValue\":{\"values\":[{\"key\":\"x\",\"value\":{\"intValue\":\"4\"}}]}}},"
         "{\"key\":\"m.y.z\",\"value\":{\"intValue\":\"5\"}},{\"key\":\"v\",\"value\":{\"intValue\":\"6\"}},"
         "{\"key\":\"v.value\",\"value\":{\"intValue\":\"9\"}},{\"key\":\"m.x\",\"value\":{\"intValue\":\"10\"}}]}";
     expect(&(struct bulk_doc_opts){.mapping = BULK_FLATTEN}, LEAT_LOGS, record,
-           "{\"@timestamp\":\"2023-11-14T22:13:20.123456789Z\",\"TraceFlags\":0,\"SeverityNumber\":0,\"service\":{\"name\":\"shop\"},"
+           "{\"@timestamp\":\"2023-11-14T22:13:20.123456789Z\",\"TraceFlags\":0,\"SeverityNumber\":0,\"service\":{"
+           "\"name\":\"shop\"},"
            "\"host\":{\"name\":\"h\"},\"k8s\":{\"pod\":{\"name\":\"p\"}},\"n\":8,\"a\":{\"b\":1,\"value\":2},\"a-b\":3,"
            "\"m\":{\"x\":10,\"y\":{\"z\":5}},\"v\":{\"value\":9}}");
-    expect(&(struct bulk_doc_opts){.mapping = BULK_FLATTEN, .keep_dots = true}, LEAT_LOGS, record,
-           "{\"@timestamp\":\"2023-11-14T22:13:20.123456789Z\",\"TraceFlags\":0,\"SeverityNumber\":0,\"service.name\":\"shop\","
-           "\"host.name\":\"h\",\"k8s.pod.name\":\"p\",\"n\":8,\"a.b\":1,\"a.value\":2,\"a-b\":3,\"m.x\":10,\"m.y.z\":5,"
-           "\"v.value\":9}");
+    expect(
+        &(struct bulk_doc_opts){.mapping = BULK_FLATTEN, .keep_dots = true}, LEAT_LOGS, record,
+        "{\"@timestamp\":\"2023-11-14T22:13:20.123456789Z\",\"TraceFlags\":0,\"SeverityNumber\":0,\"service.name\":"
+        "\"shop\","
+        "\"host.name\":\"h\",\"k8s.pod.name\":\"p\",\"n\":8,\"a.b\":1,\"a.value\":2,\"a-b\":3,\"m.x\":10,\"m.y.z\":5,"
+        "\"v.value\":9}");
 }
 
 /* Guarantees: the body is the document, and what is no map has none. */
@@ -167,36 +190,45 @@ LEAT_TEST(bodymap_log)
 /* Guarantees: Elasticsearch's OTel streams: times with what is below a millisecond, the body by its kind. */
 LEAT_TEST(otel_log)
 {
-#define OTEL_REST                                                                                                             \
-    "\"data_stream\":{\"type\":\"logs\",\"dataset\":\"a\",\"namespace\":\"b\"},\"resource\":{\"schema_url\":\"http://r\","     \
-    "\"attributes\":{\"service.name\":\"shop\",\"host.name\":\"h\",\"k8s.pod.name\":\"p\",\"n\":7}},\"scope\":{"              \
+#define OTEL_REST                                                                                                      \
+    "\"data_stream\":{\"type\":\"logs\",\"dataset\":\"a\",\"namespace\":\"b\"},\"resource\":{\"schema_url\":\"http://" \
+    "r\","                                                                                                             \
+    "\"attributes\":{\"service.name\":\"shop\",\"host.name\":\"h\",\"k8s.pod.name\":\"p\",\"n\":7}},\"scope\":{"       \
     "\"schema_url\":\"http://s\",\"name\":\"lib\",\"version\":\"1\",\"attributes\":{\"sa\":true}}"
     expect(&(struct bulk_doc_opts){.mapping = BULK_OTEL}, LEAT_LOGS, full_log,
-           "{\"@timestamp\":\"1700000000123.456789\",\"observed_timestamp\":\"1700000001000.0\",\"severity_text\":\"INFO\","
-           "\"severity_number\":9," IDS("trace_id", "span_id") ",\"attributes\":{" ATTRIBUTES "},\"body\":{\"text\":" BODY "},"
-           OTEL_REST "}");
+           "{\"@timestamp\":\"1700000000123.456789\",\"observed_timestamp\":\"1700000001000.0\",\"severity_text\":"
+           "\"INFO\","
+           "\"severity_number\":9," IDS("trace_id", "span_id") ",\"attributes\":{" ATTRIBUTES
+                                                               "},\"body\":{\"text\":" BODY "}," OTEL_REST "}");
     expect(&(struct bulk_doc_opts){.mapping = BULK_OTEL}, LEAT_LOGS,
-           "{\"droppedAttributesCount\":2,\"eventName\":\"e\",\"body\":{\"arrayValue\":{\"values\":[{\"intValue\":\"1\"}]}}}",
+           "{\"droppedAttributesCount\":2,\"eventName\":\"e\",\"body\":{\"arrayValue\":{\"values\":[{\"intValue\":"
+           "\"1\"}]}}}",
            "{\"@timestamp\":\"1700000000123.456789\",\"observed_timestamp\":\"1700000000123.456789\",\"attributes\":{},"
-           "\"dropped_attributes_count\":2,\"event_name\":\"e\",\"body\":{\"structured\":{\"value\":[1]}}," OTEL_REST "}");
+           "\"dropped_attributes_count\":2,\"event_name\":\"e\",\"body\":{\"structured\":{\"value\":[1]}}," OTEL_REST
+           "}");
 }
 
 /* Guarantees: names of the semantic conventions become the schema's, host.name stays beside its copy. */
 LEAT_TEST(ecs_log)
 {
     expect(&(struct bulk_doc_opts){.mapping = BULK_ECS}, LEAT_LOGS, full_log,
-           "{\"@timestamp\":\"2023-11-14T22:13:20.123456789Z\",\"data_stream\":{\"type\":\"logs\",\"dataset\":\"a\",\"namespace\":"
-           "\"b\"},\"service\":{\"name\":\"shop\"},\"host\":{\"name\":\"h\",\"hostname\":\"h\"},\"kubernetes\":{\"pod\":{\"name\":"
-           "\"p\"}},\"n\":7,\"sa\":true,\"http\":{\"route\":\"/x\"},\"i\":-5,\"d\":2.0,\"nan\":null,\"m\":{\"in\":{\"ner\":[\"a\","
+           "{\"@timestamp\":\"2023-11-14T22:13:20.123456789Z\",\"data_stream\":{\"type\":\"logs\",\"dataset\":\"a\","
+           "\"namespace\":"
+           "\"b\"},\"service\":{\"name\":\"shop\"},\"host\":{\"name\":\"h\",\"hostname\":\"h\"},\"kubernetes\":{"
+           "\"pod\":{\"name\":"
+           "\"p\"}},\"n\":7,\"sa\":true,\"http\":{\"route\":\"/"
+           "x\"},\"i\":-5,\"d\":2.0,\"nan\":null,\"m\":{\"in\":{\"ner\":[\"a\","
            "1,null]}},\"b\":\"AQID\",\"trace\":{\"id\":\"0102030405060708090a0b0c0d0e0f10\"},\"span\":{\"id\":"
            "\"0102030405060708\"},\"event\":{\"severity\":9},\"log\":{\"level\":\"INFO\"},\"message\":" BODY "}");
 }
 
 static const char full_span[] =
-    "{\"traceId\":\"0102030405060708090a0b0c0d0e0f10\",\"spanId\":\"0102030405060708\",\"parentSpanId\":\"0807060504030201\","
+    "{\"traceId\":\"0102030405060708090a0b0c0d0e0f10\",\"spanId\":\"0102030405060708\",\"parentSpanId\":"
+    "\"0807060504030201\","
     "\"traceState\":\"a=b\",\"name\":\"op\",\"kind\":3,\"startTimeUnixNano\":\"1700000000123456789\","
     "\"endTimeUnixNano\":\"1700000000123456999\",\"droppedEventsCount\":3,\"status\":{\"code\":2,\"message\":\"bad\"},"
-    "\"attributes\":[{\"key\":\"k\",\"value\":{\"stringValue\":\"v\"}}],\"events\":[{\"timeUnixNano\":\"1700000000123456790\","
+    "\"attributes\":[{\"key\":\"k\",\"value\":{\"stringValue\":\"v\"}}],\"events\":[{\"timeUnixNano\":"
+    "\"1700000000123456790\","
     "\"name\":\"e\",\"attributes\":[{\"key\":\"x\",\"value\":{\"intValue\":\"1\"}}]}],\"links\":[{\"traceId\":"
     "\"100f0e0d0c0b0a090807060504030201\",\"spanId\":\"0807060504030201\"}]}";
 
@@ -204,16 +236,25 @@ static const char full_span[] =
 LEAT_TEST(ss4o_span)
 {
     static const char wanted[] =
-        "{\"@timestamp\":\"2023-11-14T22:13:20.123456789Z\",\"startTime\":\"2023-11-14T22:13:20.123456789Z\",\"endTime\":"
-        "\"2023-11-14T22:13:20.123456999Z\"," IDS("traceId", "spanId") ",\"parentSpanId\":\"0807060504030201\",\"traceState\":"
-        "\"a=b\",\"name\":\"op\",\"kind\":\"Client\",\"status\":{\"code\":\"Error\",\"message\":\"bad\"},"
-        "\"droppedAttributesCount\":0,\"droppedEventsCount\":3,\"droppedLinksCount\":0,\"attributes\":{\"k\":\"v\","
-        "\"data_stream\":{\"type\":\"span\",\"dataset\":\"ds\"}},\"events\":[{\"name\":\"e\",\"@timestamp\":"
-        "\"2023-11-14T22:13:20.123456790Z\",\"attributes\":{\"x\":1},\"droppedAttributesCount\":0}],\"links\":[{\"traceId\":"
-        "\"100f0e0d0c0b0a090807060504030201\",\"spanId\":\"0807060504030201\",\"attributes\":{},\"droppedAttributesCount\":0}],"
-        "\"instrumentationScope\":{\"name\":\"lib\",\"version\":\"1\",\"schemaUrl\":\"http://s\",\"attributes\":{\"sa\":true}},"
-        "\"resource\":{\"service.name\":\"shop\",\"host.name\":\"h\",\"k8s.pod.name\":\"p\",\"n\":\"7\"},\"schemaUrl\":"
-        "\"http://s\"}";
+        "{\"@timestamp\":\"2023-11-14T22:13:20.123456789Z\",\"startTime\":\"2023-11-14T22:13:20.123456789Z\","
+        "\"endTime\":"
+        "\"2023-11-14T22:13:20.123456999Z\"," IDS(
+            "traceId",
+            "spanId") ",\"parentSpanId\":\"0807060504030201\",\"traceState\":"
+                      "\"a=b\",\"name\":\"op\",\"kind\":\"Client\",\"status\":{\"code\":\"Error\",\"message\":\"bad\"},"
+                      "\"droppedAttributesCount\":0,\"droppedEventsCount\":3,\"droppedLinksCount\":0,\"attributes\":{"
+                      "\"k\":\"v\","
+                      "\"data_stream\":{\"type\":\"span\",\"dataset\":\"ds\"}},\"events\":[{\"name\":\"e\",\"@"
+                      "timestamp\":"
+                      "\"2023-11-14T22:13:20.123456790Z\",\"attributes\":{\"x\":1},\"droppedAttributesCount\":0}],"
+                      "\"links\":[{\"traceId\":"
+                      "\"100f0e0d0c0b0a090807060504030201\",\"spanId\":\"0807060504030201\",\"attributes\":{},"
+                      "\"droppedAttributesCount\":0}],"
+                      "\"instrumentationScope\":{\"name\":\"lib\",\"version\":\"1\",\"schemaUrl\":\"http://"
+                      "s\",\"attributes\":{\"sa\":true}},"
+                      "\"resource\":{\"service.name\":\"shop\",\"host.name\":\"h\",\"k8s.pod.name\":\"p\",\"n\":\"7\"},"
+                      "\"schemaUrl\":"
+                      "\"http://s\"}";
     expect(&(struct bulk_doc_opts){.mapping = BULK_SS4O, .dataset = "ds"}, LEAT_TRACES, full_span, wanted);
     expect(&(struct bulk_doc_opts){.mapping = BULK_FLATTEN, .dataset = "ds"}, LEAT_TRACES, full_span, wanted);
 }
@@ -222,17 +263,27 @@ LEAT_TEST(ss4o_span)
 LEAT_TEST(otel_and_ecs_span)
 {
     expect(&(struct bulk_doc_opts){.mapping = BULK_OTEL}, LEAT_TRACES, full_span,
-           "{\"@timestamp\":\"1700000000123.456789\"," IDS("trace_id", "span_id") ",\"parent_span_id\":\"0807060504030201\","
-           "\"trace_state\":\"a=b\",\"name\":\"op\",\"kind\":\"Client\",\"duration\":210,\"attributes\":{\"k\":\"v\"},"
-           "\"dropped_events_count\":3,\"events\":[{\"@timestamp\":\"1700000000123.456790\",\"event_name\":\"e\","
-           "\"attributes\":{\"x\":1}}],\"links\":[{\"trace_id\":\"100f0e0d0c0b0a090807060504030201\",\"span_id\":"
-           "\"0807060504030201\",\"attributes\":{}}],\"status\":{\"code\":\"Error\",\"message\":\"bad\"}," OTEL_REST "}");
+           "{\"@timestamp\":\"1700000000123.456789\"," IDS(
+               "trace_id", "span_id") ",\"parent_span_id\":\"0807060504030201\","
+                                      "\"trace_state\":\"a=b\",\"name\":\"op\",\"kind\":\"Client\",\"duration\":210,"
+                                      "\"attributes\":{\"k\":\"v\"},"
+                                      "\"dropped_events_count\":3,\"events\":[{\"@timestamp\":\"1700000000123.456790\","
+                                      "\"event_name\":\"e\","
+                                      "\"attributes\":{\"x\":1}}],\"links\":[{\"trace_id\":"
+                                      "\"100f0e0d0c0b0a090807060504030201\",\"span_id\":"
+                                      "\"0807060504030201\",\"attributes\":{}}],\"status\":{\"code\":\"Error\","
+                                      "\"message\":\"bad\"}," OTEL_REST "}");
     expect(&(struct bulk_doc_opts){.mapping = BULK_ECS}, LEAT_TRACES, full_span,
-           "{\"@timestamp\":\"2023-11-14T22:13:20.123456789Z\",\"data_stream\":{\"type\":\"logs\",\"dataset\":\"a\",\"namespace\":"
-           "\"b\"},\"service\":{\"name\":\"shop\"},\"host\":{\"name\":\"h\",\"hostname\":\"h\"},\"kubernetes\":{\"pod\":{\"name\":"
-           "\"p\"}},\"n\":7,\"sa\":true,\"k\":\"v\",\"trace\":{\"id\":\"0102030405060708090a0b0c0d0e0f10\"},\"parent\":{\"id\":"
-           "\"0807060504030201\"},\"span\":{\"id\":\"0102030405060708\",\"name\":\"op\",\"kind\":\"CLIENT\",\"links\":[{\"trace\":{"
-           "\"id\":\"100f0e0d0c0b0a090807060504030201\"},\"span\":{\"id\":\"0807060504030201\"}}]},\"event\":{\"duration\":210,"
+           "{\"@timestamp\":\"2023-11-14T22:13:20.123456789Z\",\"data_stream\":{\"type\":\"logs\",\"dataset\":\"a\","
+           "\"namespace\":"
+           "\"b\"},\"service\":{\"name\":\"shop\"},\"host\":{\"name\":\"h\",\"hostname\":\"h\"},\"kubernetes\":{"
+           "\"pod\":{\"name\":"
+           "\"p\"}},\"n\":7,\"sa\":true,\"k\":\"v\",\"trace\":{\"id\":\"0102030405060708090a0b0c0d0e0f10\"},\"parent\":"
+           "{\"id\":"
+           "\"0807060504030201\"},\"span\":{\"id\":\"0102030405060708\",\"name\":\"op\",\"kind\":\"CLIENT\",\"links\":["
+           "{\"trace\":{"
+           "\"id\":\"100f0e0d0c0b0a090807060504030201\"},\"span\":{\"id\":\"0807060504030201\"}}]},\"event\":{"
+           "\"duration\":210,"
            "\"outcome\":\"failure\"}}");
 }
 
@@ -245,7 +296,8 @@ LEAT_TEST(attributes_are_not_mixed_up)
     bulk_doc_open(&doc, &(struct bulk_doc_opts){.mapping = BULK_OTEL});
     write_all(&doc, LEAT_LOGS, A("one") "," A("one") "," A("two") ",{}," A("one"), NULL, &out);
     const char *at = out.at;
-    static const char *const wanted[] = {"{\"k\":\"one\"}", "{\"k\":\"one\"}", "{\"k\":\"two\"}", "{}", "{\"k\":\"one\"}"};
+    static const char *const wanted[] = {"{\"k\":\"one\"}", "{\"k\":\"one\"}", "{\"k\":\"two\"}", "{}",
+                                         "{\"k\":\"one\"}"};
     for (size_t i = 0; i < 5; i++) {
         at = strstr(at, "\"attributes\":");
         EXPECT(at && strncmp(at + 13, wanted[i], strlen(wanted[i])) == 0);

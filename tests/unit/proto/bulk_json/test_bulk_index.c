@@ -21,8 +21,8 @@ static const char *name_of(const char *pattern, const char *fallback, const char
     return index.name;
 }
 
-/* Guarantees: the record's attribute stands before the resource's, the fallback for what is not there or empty; values are made
- * fit for a name. */
+/* Guarantees: the record's attribute stands before the resource's, the fallback for what is not there or empty; values
+ * are made fit for a name. */
 LEAT_TEST(names_are_put_together)
 {
     struct leat_slice none = {0}, record = attribute(record_room, 6, "service.name", "My Shop/1"),
@@ -31,7 +31,8 @@ LEAT_TEST(names_are_put_together)
     EXPECT_STR(name_of("a-%{service.name}-z", "unknown", NULL, record, resource), "a-my_shop_1-z");
     EXPECT_STR(name_of("a-%{service.name}", "unknown", NULL, none, resource), "a-other");
     EXPECT_STR(name_of("a-%{service.name}", "fall", NULL, none, none), "a-fall");
-    EXPECT_STR(name_of("a-%{service.name}", "fall", NULL, attribute(record_room, 6, "service.name", ""), none), "a-fall");
+    EXPECT_STR(name_of("a-%{service.name}", "fall", NULL, attribute(record_room, 6, "service.name", ""), none),
+               "a-fall");
     EXPECT_STR(name_of("%{x}%{y}", "u", NULL, none, none), "uu");
 }
 
