@@ -16,6 +16,7 @@ struct head {
     size_t head_len, content_len;
     bool chunked, close, json, expects;
     enum bench_coding coding;
+    bool two; /* remote write 2.0 */
 };
 
 static bool is(struct text text, const char *what)
@@ -38,6 +39,12 @@ static struct text trimmed(const char *at, const char *end)
     return (struct text){at, (size_t)(end - at)};
 }
 
+static void take_type(struct head *head, struct text type)
+{
+    head->json = starts(type, "application/json");
+    head->two = memmem(type.at, type.len, "io.prometheus.write.v2.", 23) != NULL;
+}
+
 static void header_take(struct head *head, struct text name, struct text value)
 {
     if (is(name, "content-length"))
@@ -47,7 +54,7 @@ static void header_take(struct head *head, struct text name, struct text value)
     else if (is(name, "content-encoding"))
         head->coding = bench_coding_named(value.at, value.len);
     else if (is(name, "content-type"))
-        head->json = starts(value, "application/json");
+        take_type(head, value);
     else if (is(name, "connection"))
         head->close = is(value, "close");
     else if (is(name, "expect"))
@@ -155,10 +162,31 @@ static void stats(struct bench_conn *conn)
     bench_bytes_done(&text);
 }
 
+/* Remote write: the answer to 2.0 says how much was written. */
+static void respond_write(struct bench_conn *conn, const struct head *head, const uint8_t *body, size_t len)
+{
+    struct bench_request request = {head->two ? BENCH_WRITE_2 : BENCH_WRITE_1, BENCH_SNAPPY, false, body, len};
+    uint64_t before = conn->server->judge.items;
+    int status;
+    conn->waiting = !bench_server_take(conn, &request, 0, &status);
+    if (conn->waiting)
+        return;
+    if (status / 100 != 2 || !head->two) {
+        answer_status(conn, status, false);
+        return;
+    }
+    bench_bytes_printf(&conn->out, "HTTP/1.1 204 No Content\r\nX-Prometheus-Remote-Write-Samples-Written: %llu\r\n\r\n",
+                       (unsigned long long)(conn->server->judge.items - before));
+}
+
 static void respond(struct bench_conn *conn, const struct head *head, const uint8_t *body, size_t len)
 {
     bool loki = is(head->path, "/loki/api/v1/push");
     int status;
+    if (is(head->path, "/api/v1/write")) {
+        respond_write(conn, head, body, len);
+        return;
+    }
     if (is(head->path, "/stats")) {
         stats(conn);
     } else if (is(head->path, "/reset")) {

@@ -16,7 +16,7 @@ static int count(struct bench_judge *judge, const struct bench_request *request,
     }
     judge->items += (uint64_t)items;
     judge->bytes_decoded += len;
-    return request->form == BENCH_LOKI ? 204 : 200;
+    return request->form == BENCH_OTLP ? 200 : 204;
 }
 
 int bench_judge_take(struct bench_judge *judge, const struct bench_request *request)

@@ -20,6 +20,8 @@ static const struct path {
 } paths[] = {
     [BENCH_OTLP] = {{1, 2, 2, 0}, {5, 1, 0}},
     [BENCH_LOKI] = {{1, 2, 0}, {2, 0}},
+    [BENCH_WRITE_1] = {{1, 2, 0}, {0}},
+    [BENCH_WRITE_2] = {{5, 2, 0}, {0}},
 };
 
 static bool varint(struct cursor *c, uint64_t *ret)

@@ -13,6 +13,8 @@
 enum bench_form {
     BENCH_OTLP, /* logs, spans and metrics nest alike: 1 (resource), 2 (scope), 2 (item) */
     BENCH_LOKI, /* 1 (stream), 2 (entry) */
+    BENCH_WRITE_1, /* remote write: 1 (series), 2 (sample) */
+    BENCH_WRITE_2, /* of 2.0: 5 (series), 2 (sample) */
 };
 
 /* `at` is NULL when an item has no text for its line. */
