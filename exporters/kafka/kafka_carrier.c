@@ -158,6 +158,7 @@ static leat_rc client_open(struct carrier *carrier, struct leat_err *reterr)
     (void)rd_kafka_set_log_queue(carrier->client, NULL); /* into the one queue that is read */
     carrier->queue = rd_kafka_queue_get_main(carrier->client);
     rd_kafka_queue_cb_event_enable(carrier->queue, on_not_empty, carrier);
+    on_not_empty(carrier->client, carrier); /* what came before that was told to nobody */
     kafka__count(carrier->kafka, KAFKA_COUNT_PRODUCERS, 1);
     carrier->replacing = false;
     carrier->fatal = 0;
