@@ -191,6 +191,22 @@ static struct leat_slice node_address(const struct sd_tree *addresses)
     return leat_slice_of("", 0);
 }
 
+static struct leat_slice lower(struct leat_slice text, char *room, size_t size)
+{
+    uint32_t len = text.len < size ? text.len : 0;
+    for (uint32_t i = 0; i < len; i++)
+        room[i] = (char)tolower(text.at[i]);
+    return leat_slice_of(room, len);
+}
+
+static void put_conditions(struct leat_sd_group *group, const struct sd_tree *status)
+{
+    char type[256], state[16];
+    for (const struct sd_tree *at = sd_tree_get(status, "conditions")->first; at; at = at->next)
+        put_named(group, &group->common, "node_condition_", lower(sd_tree_text(at, "type"), type, sizeof type),
+                  lower(sd_tree_text(at, "status"), state, sizeof state));
+}
+
 leat_rc k8s_node_fill(struct leat_sd_group *group, const struct sd_tree *node)
 {
     const struct sd_tree *status = sd_tree_get(node, "status"), *addresses = sd_tree_get(status, "addresses");
@@ -198,14 +214,7 @@ leat_rc k8s_node_fill(struct leat_sd_group *group, const struct sd_tree *node)
     struct leat_slice host = node_address(addresses), port = sd_tree_text(kubelet, "Port");
     k8s_put_meta(group, &group->common, node, "node");
     put(group, &group->common, K8S_META "node_provider_id", sd_tree_text(sd_tree_get(node, "spec"), "providerID"));
-    for (const struct sd_tree *at = sd_tree_get(status, "conditions")->first; at; at = at->next) {
-        char text[16];
-        struct leat_slice value = sd_tree_text(at, "status");
-        uint32_t len = value.len < sizeof text ? value.len : 0;
-        for (uint32_t i = 0; i < len; i++)
-            text[i] = (char)tolower(value.at[i]);
-        put_named(group, &group->common, "node_condition_", sd_tree_text(at, "type"), leat_slice_of(text, len));
-    }
+    put_conditions(group, status);
     if (host.len == 0)
         return done(group);
     struct leat_sd_item *target = leat_sd__target(group);
