@@ -5,6 +5,7 @@
 #include <time.h>
 
 #define NS_PER_S 1000000000ull
+#define KEYS_MAX 64u /* of a map with more, names that meet are left to the server */
 
 /* ---- scalars ---- */
 
@@ -69,15 +70,62 @@ void bulk_put_hex(struct leat_strbuf *out, struct leat_slice bytes)
 
 /* ---- values; recursion is bounded by what the door lets in: AnyValues nest at most 64 deep ---- */
 
+/* The keys of one map, as far as they are looked at for names that meet. */
+struct keys {
+    struct leat_slice at[KEYS_MAX];
+    uint32_t count;
+};
+
+static void keys_of(struct keys *keys, struct leat_slice fields, uint32_t number)
+{
+    struct otlp_attribute attribute;
+    keys->count = 0;
+    while (keys->count < KEYS_MAX && otlp_attribute_next(&fields, number, &attribute))
+        keys->at[keys->count++] = attribute.key;
+}
+
+static bool is_again(const struct keys *keys, uint32_t i)
+{
+    for (uint32_t n = i + 1; n < keys->count; n++)
+        if (leat_slice_eq(keys->at[i], keys->at[n]))
+            return true;
+    return false;
+}
+
+/* Does a name go on where this one ends: "a.b" beside "a"? With `rest` only that one. */
+static bool goes_on(const struct keys *keys, struct leat_slice key, const char *rest)
+{
+    for (uint32_t n = 0; n < keys->count; n++) {
+        struct leat_slice other = keys->at[n];
+        if (other.len > key.len && other.at[key.len] == '.' && memcmp(other.at, key.at, key.len) == 0 &&
+            (!rest || leat_slice_is(leat_slice_sub(other, key.len, other.len - key.len), rest)))
+            return true;
+    }
+    return false;
+}
+
+static void put_pair(struct leat_strbuf *out, const struct otlp_attribute *attribute, bool moved)
+{
+    leat_strbuf_putc(out, '"');
+    json_put_escaped(out, attribute->key.at, attribute->key.len);
+    if (moved)
+        BULK_PUTS(out, ".value");
+    BULK_PUTS(out, "\":");
+    bulk_put_value(out, &attribute->value);
+}
+
 bool bulk_put_attributes(struct leat_strbuf *out, struct leat_slice fields, uint32_t number)
 {
     struct otlp_attribute attribute;
+    struct keys keys;
     char before = '{';
-    while (otlp_attribute_next(&fields, number, &attribute)) {
+    keys_of(&keys, fields, number);
+    for (uint32_t i = 0; otlp_attribute_next(&fields, number, &attribute); i++) {
+        bool moved = attribute.value.kind != OTLP_MAP && goes_on(&keys, attribute.key, NULL);
+        if ((i < keys.count && is_again(&keys, i)) || (moved && goes_on(&keys, attribute.key, ".value")))
+            continue;
         leat_strbuf_putc(out, before);
-        bulk_put_text(out, attribute.key);
-        leat_strbuf_putc(out, ':');
-        bulk_put_value(out, &attribute.value);
+        put_pair(out, &attribute, moved);
         before = ',';
     }
     if (before == '{')

@@ -24,7 +24,8 @@ static inline void bulk_put_text(struct leat_strbuf *out, struct leat_slice text
 {
     json_put_string(out, text.at, text.len);
 }
-/* {"k":v,...}: the attributes `number` of a message. False: there was none (then "{}" was put). */
+/* {"k":v,...}: the attributes `number` of a message. Of two by one name the last is put; "a" beside "a.b" becomes
+ * "a.value", since servers refuse both. False: there was none (then "{}" was put). */
 bool bulk_put_attributes(struct leat_strbuf *out, struct leat_slice fields, uint32_t number);
 
 struct bulk_clock { /* {0} to begin with */

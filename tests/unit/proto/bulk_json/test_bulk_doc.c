@@ -144,7 +144,7 @@ LEAT_TEST(flattened_log)
         "{\"t\":1700000000123," IDS(
             "TraceId", "SpanId") ",\"TraceFlags\":0,\"SeverityText\":\"INFO\",\"SeverityNumber\":9,"
                                  "\"Body\":" BODY ",\"service.name\":\"shop\",\"host.name\":\"h\",\"k8s.pod.name\":"
-                                                  "\"p\",\"n\":7,\"http.route\":\"/x\","
+                                 "\"p\",\"n\":7,\"http.route\":\"/x\","
                                  "\"i\":-5,\"d\":2.0,\"nan\":null,\"m.in.ner\":[\"a\",1,null],\"b\":\"AQID\"}");
 }
 
@@ -170,6 +170,24 @@ LEAT_TEST(names_that_meet)
         "\"shop\","
         "\"host.name\":\"h\",\"k8s.pod.name\":\"p\",\"n\":8,\"a.b\":1,\"a.value\":2,\"a-b\":3,\"m.x\":10,\"m.y.z\":5,"
         "\"v.value\":9}");
+}
+
+/* Guarantees: the same among attributes that keep their dots; a map beside a dotted name is no conflict. */
+LEAT_TEST(names_that_meet_with_their_dots)
+{
+    struct bulk_doc doc;
+    struct leat_strbuf out = {0};
+    bulk_doc_open(&doc, &(struct bulk_doc_opts){.mapping = BULK_OTEL});
+    write_all(&doc, LEAT_LOGS,
+              "{\"attributes\":[{\"key\":\"a.b\",\"value\":{\"intValue\":\"1\"}},{\"key\":\"a\",\"value\":{"
+              "\"intValue\":\"2\"}},"
+              "{\"key\":\"k\",\"value\":{\"intValue\":\"3\"}},{\"key\":\"k\",\"value\":{\"intValue\":\"4\"}},"
+              "{\"key\":\"m\",\"value\":{\"kvlistValue\":{}}},{\"key\":\"m.x\",\"value\":{\"intValue\":\"5\"}},"
+              "{\"key\":\"v\",\"value\":{\"intValue\":\"6\"}},{\"key\":\"v.value\",\"value\":{\"intValue\":\"7\"}}]}",
+              NULL, &out);
+    EXPECT(strstr(out.at, "\"attributes\":{\"a.b\":1,\"a.value\":2,\"k\":4,\"m\":{},\"m.x\":5,\"v.value\":7}"));
+    leat_strbuf_done(&out);
+    bulk_doc_close(&doc);
 }
 
 /* Guarantees: the body is the document, and what is no map has none. */
