@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 import leatkit
-from leatkit import otlp_in, otlp_out, pipeline, run_leat, until
+from leatkit import logs, otlp_in, otlp_out, pipeline, post, run_leat, until
 
 KAFKA = 'exporters: {kafka: {brokers: ["127.0.0.1:%d"]}}\nreceivers: {nop: }\nservice: {pipelines: {logs: {receivers: [nop], exporters: [kafka]}}}\n'
 
@@ -73,3 +73,15 @@ def test_an_installed_binary_finds_its_modules(tmp_path):
     shutil.copy(beside, tmp_path / 'lib' / 'leat' / 'kafka.so')
     done = subprocess.run([str(tmp_path / 'bin' / 'leat'), 'validate', '--config', config(tmp_path)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize('shards', [1, 3])
+def test_what_a_foreign_client_holds_is_given_up_at_the_deadline(agent, shards):
+    receivers, port, _ = otlp_in()
+    one = agent(pipeline(receivers, {'kafka': {'brokers': ['127.0.0.1:9']}}, ('logs',), leat={'shards': shards, 'shutdown_timeout': '1s'}))
+    for _ in range(6):
+        assert post(port, '/v1/logs', logs('kept'))[0] == 200
+    until(lambda: one.total('leat_items_held', component='kafka') == 6)
+    one.check_ledger()
+    assert one.stop(10) == 4, 'drained with loss, and soon'
+    assert 'dropped' in one.log()
