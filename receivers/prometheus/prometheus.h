@@ -119,7 +119,7 @@ struct prometheus_entry {
     struct leat_prom_series *series;           /* NULL: dropped by relabelling, or main has it */
     uint64_t under;                            /* id of the family whose metadata stood above it; 0: none */
     int64_t last_ms;                           /* of samples with times of their own; INT64_MIN: none */
-    uint32_t raw_seen, seen, before;           /* generations: on a page, tracked for staleness, and tracked before that */
+    uint32_t raw_seen, seen;                   /* generations: on a page, and tracked for staleness */
     uint32_t hash, group, exemplar, raw_len;
     uint16_t aliases;
     uint16_t flags;
@@ -147,7 +147,7 @@ struct prometheus_cache {
     struct prometheus_meta **metas, *meta_list; /* hash table; all */
     uint32_t meta_room, meta_count;
     struct prometheus_entry *first; /* of the page */
-    uint32_t generation, tracked_generation; /* of this page; of the page whose series are tracked (0: none are) */
+    uint32_t generation, tracked_generation; /* of this page; of the page whose series are tracked */
     uint32_t tracked;                        /* how many */
     uint32_t successful;                     /* entries after the last whole page */
     uint32_t whole;                          /* generation of the last whole page that had a body */

@@ -114,13 +114,11 @@ static leat_rc mark(struct prometheus_scrape *scrape, struct prometheus_entry *e
     return leat_prom_builder_add(&scrape->builder, entry->series, time_ms, leat_prom_stale(), histogram ? &extra : NULL);
 }
 
-/* Was tracked before this page; `whole`: this page counts, what is on it goes on. */
-static bool ended(const struct prometheus_cache *cache, const struct prometheus_entry *entry, bool whole)
+/* Was tracked before this page and is not on it, so far as it was read. That holds for a page that failed, too: as with Prometheus, what
+ * stood on it before the fault gets no marker. */
+static bool ended(const struct prometheus_cache *cache, const struct prometheus_entry *entry)
 {
-    if (!entry->series || cache->tracked_generation == 0)
-        return false;
-    return entry->seen == cache->tracked_generation ||
-           (!whole && entry->seen == cache->generation && entry->before == cache->tracked_generation);
+    return entry->series && entry->seen == cache->tracked_generation;
 }
 
 static int by_id(const void *a, const void *b)
@@ -131,17 +129,17 @@ static int by_id(const void *a, const void *b)
 }
 
 /* In the order the series came, so that families lie together. */
-static leat_rc mark_ended(struct prometheus_scrape *scrape, bool whole, int64_t time_ms)
+static leat_rc mark_ended(struct prometheus_scrape *scrape, int64_t time_ms)
 {
     struct prometheus_cache *cache = &scrape->target->cache;
-    uint32_t count = 0, most = cache->tracked - (whole ? scrape->went_on : 0);
+    uint32_t count = 0, most = cache->tracked - scrape->went_on;
     if (cache->tracked_generation == 0 || most == 0)
         return LEAT_OK;
     struct prometheus_entry **gone = leat_zalloc(most, sizeof *gone);
     if (!gone)
         return LEAT_ENOMEM;
     PROMETHEUS_EACH(&cache->by_raw, i, entry)
-        if (count < most && ended(cache, entry, whole))
+        if (count < most && ended(cache, entry))
             gone[count++] = entry;
     qsort(gone, count, sizeof(struct prometheus_entry *), by_id);
     leat_rc rc = LEAT_OK;
@@ -206,10 +204,9 @@ static void forget_page(struct prometheus_scrape *scrape)
 static void settle_cache(struct prometheus_scrape *scrape, bool whole, bool had_body)
 {
     struct prometheus_cache *cache = &scrape->target->cache;
-    bool tracks = whole && had_body;
-    cache->tracked_generation = tracks ? cache->generation : 0;
-    cache->tracked = tracks ? scrape->tracked : 0;
-    if (tracks) {
+    cache->tracked_generation = cache->generation;
+    cache->tracked = scrape->tracked;
+    if (whole && had_body) {
         cache->whole = cache->generation;
         if (cache->by_raw.count - scrape->seen > EVICT_AT(cache->by_raw.count))
             evict(scrape, cache->generation);
@@ -226,7 +223,7 @@ leat_rc prometheus__scrape_end(struct prometheus_scrape *scrape, bool ok, bool h
     count_scrape(scrape);
     if (!ok)
         forget_page(scrape);
-    leat_rc rc = mark_ended(scrape, ok, scrape->tick_ms);
+    leat_rc rc = mark_ended(scrape, scrape->tick_ms);
     if (rc == LEAT_OK)
         rc = report_all(scrape, ok, body_bytes, duration_s);
     if (rc == LEAT_OK)
@@ -239,7 +236,7 @@ leat_rc prometheus__scrape_end(struct prometheus_scrape *scrape, bool ok, bool h
 
 leat_rc prometheus__scrape_leave(struct prometheus_scrape *scrape, int64_t stale_ms)
 {
-    leat_rc rc = mark_ended(scrape, false, stale_ms);
+    leat_rc rc = mark_ended(scrape, stale_ms);
     for (uint32_t i = 0; rc == LEAT_OK && i < PROMETHEUS_REPORTS; i++)
         if (scrape->target->reports[i])
             rc = leat_prom_builder_add(&scrape->builder, scrape->target->reports[i], stale_ms, leat_prom_stale(), NULL);

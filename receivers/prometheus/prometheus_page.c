@@ -115,10 +115,9 @@ static void track(struct prometheus_scrape *scrape, struct prometheus_entry *mai
     const struct prometheus_cache *cache = &scrape->target->cache;
     if (main->seen == cache->generation)
         return;
-    main->before = main->seen;
-    main->seen = cache->generation;
     scrape->tracked++;
-    scrape->went_on += main->before == cache->tracked_generation;
+    scrape->went_on += main->seen == cache->tracked_generation;
+    main->seen = cache->generation;
 }
 
 /* A sample with a time of its own; *ret_add false: it is not sent. */
@@ -157,6 +156,7 @@ leat_rc prometheus__sample(struct prometheus_scrape *scrape, struct prometheus_e
     bool has_time = sample->has_time && target->job->conf->honor_timestamps, wanted = true;
     if (!has_time && main->seen == generation) {
         scrape->duplicates++;
+        scrape->added += entry->main && seen_before < target->cache.whole; /* counted all the same, as Prometheus does */
         return LEAT_OK;
     }
     if (scrape->settings->sample_limit && ++scrape->accepted > scrape->settings->sample_limit) {
@@ -282,7 +282,6 @@ static leat_rc take(struct prometheus_scrape *scrape, struct prometheus_entry *e
                     struct leat_err *reterr)
 {
     leat_rc rc = LEAT_OK;
-    scrape->total++;
     if (!entry) {
         scrape->kept_after_relabel++;
         scrape->over_sample_limit = true;
@@ -319,6 +318,7 @@ static leat_rc slow_line(struct prometheus_scrape *scrape, const uint8_t *at, co
     if (scrape->meta && !scrape->under && (rc = settle_family(scrape, reterr)) != LEAT_OK)
         return rc;
     struct prometheus_entry *entry;
+    scrape->total++;
     rc = find_entry(scrape, line->series, &entry, reterr);
     return rc == LEAT_OK ? take(scrape, entry, line, reterr) : rc;
 }
@@ -350,6 +350,7 @@ leat_rc prometheus__page_text(struct prometheus_scrape *scrape, const struct lea
         }
         if ((!scrape->meta || scrape->under) && guessed(scrape, guess, at, end, &line)) {
             scrape->guesses++;
+            scrape->total++;
             rc = take(scrape, guess, &line, reterr);
         } else {
             rc = slow_line(scrape, at, end, &line, reterr);

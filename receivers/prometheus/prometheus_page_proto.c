@@ -226,10 +226,10 @@ static leat_rc on_sample(void *ctx, const struct prom_proto_family *family, cons
                                        .start_ms = from->start_ms};
     if (isnan(sample.value))
         memcpy(&sample.value, &bits, sizeof bits);
+    scrape->total++;
     leat_rc rc = entry_of(scrape, family, metric, from, &entry, reterr);
     if (rc != LEAT_OK)
         return rc;
-    scrape->total++;
     if (!entry) {
         scrape->kept_after_relabel++;
         scrape->over_sample_limit = true;
