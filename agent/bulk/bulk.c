@@ -71,6 +71,9 @@ static bool urls_make(struct leat_bulk *bulk)
     uint32_t len = leat_bulk__prefix(&bulk->index, prefix, &exact);
     while (len && (prefix[len - 1] == '-' || prefix[len - 1] == '_' || prefix[len - 1] == '.'))
         len--;
+    for (uint32_t i = 0; i < len; i++)
+        if (!isalnum((unsigned char)prefix[i]) && !strchr("-_.", prefix[i]))
+            prefix[i] = '_';
     (void)snprintf(template, sizeof template, "/_index_template/leat-%.*s?create=true", (int)len, prefix);
     for (uint32_t i = 0; i < bulk->conf.endpoint_count; i++) {
         bulk->urls[i] = url_new(bulk->conf.endpoints[i], path, "&pipeline=", bulk->conf.pipeline);

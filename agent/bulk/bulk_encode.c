@@ -118,7 +118,10 @@ static void action_set(struct leat_bulk *bulk)
     leat_strbuf_clear(&bulk->action);
     leat_strbuf_puts(&bulk->action, bulk->conf.index_action ? "{\"index\":{\"_index\":" : "{\"create\":{\"_index\":");
     json_put_string(&bulk->action, bulk->index.name, bulk->index.len);
-    bulk->text.failed |= bulk->action.failed;
+    if (!bulk->action.failed)
+        return;
+    bulk->text.failed = true;
+    leat_strbuf_clear(&bulk->action); /* half a line is none */
 }
 
 static void index_to(struct run *run, const struct otlp_walk *walk, struct leat_slice attributes, uint32_t number,

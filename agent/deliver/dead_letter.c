@@ -65,15 +65,21 @@ void leat_sender__bury(struct leat_sender__shipment *shipment, const uint8_t *bi
     leat_strbuf_done(&line);
 }
 
-void leat_sender__bury_range(struct leat_sender__shipment *shipment, uint32_t item, uint32_t count,
-                             enum leat_drop reason, const char *why)
+/* One letter for all that has no form there: of the reasons the first. */
+void leat_sender__bury_rejects(struct leat_sender__shipment *shipment)
 {
-    if (!shipment->load->sender->conf->dead_letter.path)
+    const struct leat_requests *requests = &shipment->requests;
+    if (!shipment->load->sender->conf->dead_letter.path || requests->reject_count == 0)
         return;
     uint8_t *bits = leat_zalloc(shipment->batch.item_count / 8 + 1, 1);
-    for (uint32_t i = item; bits && i < item + count; i++)
-        leat_bitmap_set(bits, i);
-    leat_sender__bury(shipment, bits, count, reason, why);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < requests->reject_count; i++) {
+        const struct leat_reject *reject = &requests->rejects[i];
+        for (uint32_t k = 0; bits && k < reject->count; k++)
+            leat_bitmap_set(bits, reject->item + k);
+        count += reject->count;
+    }
+    leat_sender__bury(shipment, bits, count, LEAT_DROP_ENCODE, requests->rejects[0].reason);
     leat_free(bits);
 }
 

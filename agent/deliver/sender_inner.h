@@ -136,8 +136,7 @@ uint32_t leat_sender__item_after(const struct leat_request *request, uint32_t it
 /* dead_letter.c: items of a shipment on their way out of the books as dropped. `bits` over its batch. */
 void leat_sender__bury(struct leat_sender__shipment *shipment, const uint8_t *bits, uint32_t count, enum leat_drop reason,
                        const char *why);
-void leat_sender__bury_range(struct leat_sender__shipment *shipment, uint32_t item, uint32_t count, enum leat_drop reason,
-                             const char *why);
+void leat_sender__bury_rejects(struct leat_sender__shipment *shipment);
 void leat_sender__bury_request(struct leat_sender__shot *shot, enum leat_drop reason, const char *why);
 
 /* sender_ship.c */

@@ -92,10 +92,10 @@ static void encode_later(struct leat_sender__shipment *shipment)
 static void settle_rejects(struct leat_sender__shipment *shipment)
 {
     const struct leat_requests *requests = &shipment->requests;
+    leat_sender__bury_rejects(shipment);
     for (uint32_t i = 0; i < requests->reject_count; i++) {
         const struct leat_reject *reject = &requests->rejects[i];
         leat_sender__complain(shipment->load->sender, LEAT_LOG_WARN, "items dropped", reject->reason);
-        leat_sender__bury_range(shipment, reject->item, reject->count, LEAT_DROP_ENCODE, reject->reason);
         leat_sender__settle(shipment, reject->item, reject->count, LEAT_DROPPED, LEAT_DROP_ENCODE);
     }
 }

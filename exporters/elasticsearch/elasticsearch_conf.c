@@ -180,6 +180,9 @@ static leat_rc credentials(const struct elasticsearch_conf *own, char to[2 * CRE
         return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "api_key and user exclude each other");
     if (strlen(user) + strlen(password) >= CREDENTIALS_MAX || (own->api_key && strlen(own->api_key) >= CREDENTIALS_MAX))
         return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "credentials of more than %u bytes", CREDENTIALS_MAX);
+    for (const char *at = own->api_key; at && *at; at++)
+        if ((unsigned char)*at <= ' ' || (unsigned char)*at >= 0x7f)
+            return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "api_key: has characters that cannot be sent");
     if (own->api_key && *own->api_key) {
         (void)snprintf(to, 2 * CREDENTIALS_MAX, "ApiKey %s", own->api_key);
         return LEAT_OK;

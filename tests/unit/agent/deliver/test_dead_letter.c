@@ -86,3 +86,21 @@ LEAT_TEST(letters_that_cannot_be_written_are_counted)
     EXPECT_EQ(rig_dropped(rig, LEAT_DROP_REFUSED), 4);
     rig_close(rig);
 }
+
+/* Scenario:   two of four items have no form at the destination.
+ * Guarantees: one letter with both of them. */
+LEAT_TEST(items_without_a_form_are_written_down)
+{
+    struct rig *rig = letter_rig(PATH, 1 << 20);
+    rig->codec.reject_marked = true;
+    struct leat_batch *batch = toy_batch(&form, 1, 4, 8);
+    EXPECT(batch);
+    toy_mark(batch, 1, '!');
+    toy_mark(batch, 2, '!');
+    EXPECT_OK(rig_put_batch(rig, batch));
+    EXPECT(rig_settle(rig, 60 * RIG_S));
+    EXPECT(strstr(letters(rig), "\"items\":2,\"reason\":\"cannot_encode\",\"error\":"));
+    EXPECT(strstr(letters(rig), "\"data\":[2,3]}\n"));
+    EXPECT(rig_delivered(rig) == 2 && rig_dropped(rig, LEAT_DROP_ENCODE) == 2);
+    rig_close(rig);
+}

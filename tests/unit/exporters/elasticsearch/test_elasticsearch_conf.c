@@ -37,6 +37,9 @@ LEAT_TEST(elasticsearch_refuses_what_cannot_work)
     own.user = "u";
     refuse(&conf, "exclude each other");
     conf = usual();
+    own.api_key = "a2V5\n";
+    refuse(&conf, "api_key");
+    conf = usual();
     own.pipeline = "a&b";
     refuse(&conf, "pipeline");
 }
