@@ -194,7 +194,8 @@ def test_same_targets_as_prometheus(cluster, server, agent, tmp_path):
     assert by_job['node'] == 3 and by_job['two'] > 3 and by_job['pod'] > PODS
 
     cluster['run']('delete', 'pod', '-n', 'shop', 'pod-0', '--now')
-    cluster['run']('label', 'pod', '-n', 'mail', 'pod-1', 'fresh=yes')
+    # A pod that is no endpoint: Prometheus makes endpoints anew only when a pod's phase changes, leat whenever the pod does.
+    cluster['run']('label', 'pod', '-n', 'mail', 'pod-%d' % (PODS - 1), 'fresh=yes')
     cluster['run']('delete', 'service', '-n', 'mail', 'lb')
     cluster['run']('annotate', 'service', '-n', 'shop', 'web', 'team.example.com/owner=other', '--overwrite')
     cluster['run']('label', 'node', 'node-2', 'fresh=node')
