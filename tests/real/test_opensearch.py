@@ -53,8 +53,8 @@ def lines(first, number, size=20):
              'attributes': attributes(n=text('poison') if i % 1000 == 7 else {'intValue': str(i)})} for i in range(first, first + number)]
 
 
-def test_documents_are_found_by_what_is_in_them(agent, server):
-    base = server('opensearch')['URL']
+def documents(agent, base):
+    """Each mapping, found by what is in it."""
     receivers, port, _ = otlp_in()
     exporters = {'opensearch': {'http': {'endpoint': base}},
                  'opensearch/stream': {'http': {'endpoint': base}, 'data_stream': True, 'logs_index': 'app-%{service.name}', 'mapping': {'mode': 'flatten_attributes'}},
@@ -83,11 +83,10 @@ def test_documents_are_found_by_what_is_in_them(agent, server):
     assert one.stop() == 0
 
 
-def test_spans_are_found_by_trace(agent, server):
-    base = server('opensearch')['URL']
+def spans(agent, base):
     receivers, port, _ = otlp_in()
     one = agent(pipeline(receivers, {'opensearch': {'http': {'endpoint': base}},
-                                     'elasticsearch': {'endpoint': base, 'manage_index_template': True}}, ('traces',)))
+                                     'elasticsearch': {'endpoint': base, 'manage_index_template': True}}, ('traces',)), 'spans')
     trace = '0102030405060708090a0b0c0d0e0f10'
     send(port, [{'traceId': trace, 'spanId': '%016x' % i, 'name': 'op%d' % i, 'kind': 2, 'startTimeUnixNano': str(1700000000 * 10**9),
                  'endTimeUnixNano': str(1700000001 * 10**9), 'status': {'code': 2}} for i in range(1, 51)], signal='traces')
@@ -100,11 +99,16 @@ def test_spans_are_found_by_trace(agent, server):
     assert one.stop() == 0
 
 
-def test_a_full_queue_and_a_poisoned_mapping(agent, server, tmp_path):
+def test_documents_and_spans_are_found(agent, server):
+    base = server('opensearch')['URL']
+    documents(agent, base)
+    spans(agent, base)
+
+
+def full_queue(agent, base, dead):
     """Rows of 429 go again alone, rows of 400 become dead letters: stored + dead letters = sent."""
-    base = server('opensearch-strict')['URL']
     receivers, port, _ = otlp_in()
-    number, dead = 500000 if FULL else 20000, tmp_path / 'dead.jsonl'
+    number = 500000 if FULL else 20000
     out = {'http': {'endpoint': base}, 'logs_index': 'lines', 'retry_on_failure': {**QUICK, 'max_elapsed_time': '0s'},
            'sending_queue': {'num_consumers': 16, 'queue_size': 100, 'block_on_overflow': True}, 'dead_letter': {'path': str(dead)}}
     one = agent(pipeline(receivers, {'opensearch': out}, ('logs',)))
@@ -127,12 +131,11 @@ def test_a_full_queue_and_a_poisoned_mapping(agent, server, tmp_path):
     assert one.stop() == 0
 
 
-def test_what_is_too_large_is_split(agent, server):
+def too_large(agent, base):
     """413 over 1 MiB: halves, until they fit; one document that never fits is dropped alone."""
-    base = server('opensearch-strict')['URL']
     receivers, port, _ = otlp_in()
     out = {'http': {'endpoint': base, 'compression': 'none'}, 'logs_index': 'large', 'retry_on_failure': QUICK}
-    one = agent(pipeline(receivers, {'opensearch': out}, ('logs',)))
+    one = agent(pipeline(receivers, {'opensearch': out}, ('logs',)), 'large')
     send(port, lines(100, 300, 10000))
     until(lambda: one.total(SENT) == 300, 60, lambda: '%s %s' % (one.total(SENT), one.log()[-2000:]))
     assert count(base, 'large') == 300
@@ -141,6 +144,12 @@ def test_what_is_too_large_is_split(agent, server):
     assert count(base, 'large') == 302
     one.check_ledger()
     assert one.stop() == 0
+
+
+def test_a_full_queue_a_poisoned_mapping_and_large_bodies(agent, server, tmp_path):
+    base = server('opensearch-strict')['URL']
+    full_queue(agent, base, tmp_path / 'dead.jsonl')
+    too_large(agent, base)
 
 
 class Between(http.server.BaseHTTPRequestHandler):
@@ -169,9 +178,8 @@ class Between(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def test_lost_answers_store_nothing_twice(agent, server):
+def lost_answers(agent, base):
     """The server stored it, the answer was lost: the same ids again are met by 409, which is success."""
-    base = server('opensearch')['URL']
     Between.base, Between.to_lose, Between.lost = base, 6, 0
     between = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Between)
     threading.Thread(target=between.serve_forever, daemon=True).start()
@@ -192,14 +200,19 @@ def test_lost_answers_store_nothing_twice(agent, server):
         between.server_close()
 
 
-def test_an_address_that_is_gone_is_passed_over(agent, server):
-    base = server('opensearch')['URL']
+def gone_address(agent, base):
     receivers, port, _ = otlp_in()
     out = {'endpoints': ['http://127.0.0.1:%d' % free_port(), base], 'logs_index': 'over', 'manage_index_template': True, 'retry_on_failure': QUICK}
-    one = agent(pipeline(receivers, {'elasticsearch': out}, ('logs',)))
+    one = agent(pipeline(receivers, {'elasticsearch': out}, ('logs',)), 'gone')
     for i in range(20):
         send(port, lines(100 + i, 1))
     until(lambda: one.total(SENT) == 20, 30, one.log)
     assert count(base, 'over') == 20
     one.check_ledger()
     assert one.stop() == 0
+
+
+def test_lost_answers_and_a_lost_address_store_each_document_once(agent, server):
+    base = server('opensearch')['URL']
+    lost_answers(agent, base)
+    gone_address(agent, base)
