@@ -43,6 +43,7 @@ static const struct {
     {285, BUSY},       /* TOO_FEW_LIVE_REPLICAS */
     {286, BUSY},       /* UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE */
     {319, UNSURE},     /* UNKNOWN_STATUS_OF_INSERT */
+    {344, NOWHERE},    /* SUPPORT_IS_DISABLED: settings that do not go together */
     {394, UNSURE},     /* QUERY_WAS_CANCELLED */
     {439, BUSY},       /* CANNOT_SCHEDULE_TASK */
     {497, FORBIDDEN},  /* ACCESS_DENIED */
