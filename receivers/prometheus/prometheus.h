@@ -120,6 +120,7 @@ struct prometheus_entry {
     uint64_t under;                            /* id of the family whose metadata stood above it; 0: none */
     int64_t last_ms;                           /* of samples with times of their own; INT64_MIN: none */
     uint32_t raw_seen, seen;                   /* generations: on a page, and tracked for staleness */
+    uint32_t last_value;                       /* of the sample at last_ms, mixed */
     uint32_t hash, group, exemplar, raw_len;
     uint16_t aliases;
     uint16_t flags;
@@ -233,6 +234,7 @@ struct prometheus_target {
 struct prometheus_undo {
     struct prometheus_entry *entry;
     int64_t last_ms;
+    uint32_t last_value;
 };
 struct prometheus_held { /* a sample that waits to hear when its series was created */
     struct prometheus_entry *entry;

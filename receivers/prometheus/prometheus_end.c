@@ -110,6 +110,7 @@ static leat_rc mark(struct prometheus_scrape *scrape, struct prometheus_entry *e
     struct leat_prom_extra extra = {.histogram = stale, .histogram_bytes = sizeof stale};
     (void)pb_put_fixed64(pb_put_varint(stale, PB_TAG(3, PB_FIXED64)), LEAT_PROM_STALE_BITS);
     bool histogram = entry->flags & PROMETHEUS_HISTOGRAM;
+    entry->last_ms = time_ms;
     leat_host_count(scrape->target->job->state->host, PROMETHEUS_STALE, 1);
     return leat_prom_builder_add(&scrape->builder, entry->series, time_ms, leat_prom_stale(), histogram ? &extra : NULL);
 }
@@ -198,6 +199,7 @@ static void forget_page(struct prometheus_scrape *scrape)
     while (scrape->undo_count) {
         const struct prometheus_undo *undo = &scrape->undo[--scrape->undo_count];
         undo->entry->last_ms = undo->last_ms;
+        undo->entry->last_value = undo->last_value;
     }
 }
 

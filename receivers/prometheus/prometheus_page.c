@@ -60,18 +60,28 @@ static leat_rc undo_note(struct prometheus_scrape *scrape, struct prometheus_ent
         scrape->undo = undo;
         scrape->undo_room = room;
     }
-    scrape->undo[scrape->undo_count++] = (struct prometheus_undo){entry, entry->last_ms};
+    scrape->undo[scrape->undo_count++] = (struct prometheus_undo){entry, entry->last_ms, entry->last_value};
     return LEAT_OK;
 }
 
-enum fit { FITS, SENT_BEFORE, TOO_OLD, TOO_NEW };
-static enum fit fit_of(const struct prometheus_scrape *scrape, const struct prometheus_entry *main, int64_t time_ms)
+enum fit { FITS, SENT_BEFORE, OTHER_VALUE, TOO_OLD, TOO_NEW };
+
+static uint32_t mixed(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (uint32_t)(bits * 0x9e3779b97f4a7c15ull >> 32);
+}
+
+static enum fit fit_of(const struct prometheus_scrape *scrape, const struct prometheus_entry *main, int64_t time_ms, double value)
 {
     if (time_ms > scrape->late_ms)
         return TOO_NEW;
     if (time_ms > main->last_ms)
         return FITS;
-    return time_ms == main->last_ms ? SENT_BEFORE : TOO_OLD;
+    if (time_ms < main->last_ms)
+        return TOO_OLD;
+    return mixed(value) == main->last_value ? SENT_BEFORE : OTHER_VALUE;
 }
 
 static bool is_news(struct prometheus_entry *main, const struct prometheus_sample *sample, const uint8_t *labels)
@@ -79,9 +89,9 @@ static bool is_news(struct prometheus_entry *main, const struct prometheus_sampl
     XXH64_hash_t hash = XXH3_64bits(labels, sample->exemplar.label_bytes);
     uint64_t value, time = (uint64_t)(sample->exemplar.has_time ? sample->exemplar.time_ms : 0);
     memcpy(&value, &sample->exemplar.value, sizeof value);
-    uint32_t mixed = (uint32_t)(hash ^ hash >> 32 ^ value * 31 ^ value >> 32 ^ time * 131) | 1;
-    bool news = main->exemplar != mixed;
-    main->exemplar = mixed;
+    uint32_t sum = (uint32_t)(hash ^ hash >> 32 ^ value * 31 ^ value >> 32 ^ time * 131) | 1;
+    bool news = main->exemplar != sum;
+    main->exemplar = sum;
     return news;
 }
 
@@ -121,9 +131,11 @@ static void track(struct prometheus_scrape *scrape, struct prometheus_entry *mai
 }
 
 /* A sample with a time of its own; *ret_add false: it is not sent. */
-static leat_rc own_time(struct prometheus_scrape *scrape, struct prometheus_entry *main, int64_t time_ms, bool *ret_add)
+static leat_rc own_time(struct prometheus_scrape *scrape, struct prometheus_entry *main, const struct prometheus_sample *sample,
+                        bool *ret_add)
 {
-    enum fit fit = fit_of(scrape, main, time_ms);
+    enum fit fit = fit_of(scrape, main, sample->time_ms, sample->value);
+    scrape->duplicates += fit == OTHER_VALUE;
     scrape->out_of_order += fit == TOO_OLD;
     scrape->out_of_bounds += fit == TOO_NEW;
     *ret_add = fit == FITS;
@@ -132,7 +144,8 @@ static leat_rc own_time(struct prometheus_scrape *scrape, struct prometheus_entr
     if (fit == FITS) {
         if (undo_note(scrape, main) != LEAT_OK)
             return LEAT_ENOMEM;
-        main->last_ms = time_ms;
+        main->last_ms = sample->time_ms;
+        main->last_value = mixed(sample->value);
     }
     if (scrape->target->job->conf->track_timestamps_staleness)
         track(scrape, main);
@@ -166,7 +179,7 @@ leat_rc prometheus__sample(struct prometheus_scrape *scrape, struct prometheus_e
     scrape->added += seen_before < target->cache.whole; /* new, or back after a page without it */
     leat_rc rc = LEAT_OK;
     if (has_time)
-        rc = own_time(scrape, main, sample->time_ms, &wanted);
+        rc = own_time(scrape, main, sample, &wanted);
     else if (scrape->tick_ms <= main->last_ms) {
         scrape->out_of_order++;
         return LEAT_OK;

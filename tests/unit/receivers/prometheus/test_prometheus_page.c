@@ -90,6 +90,8 @@ LEAT_TEST(times_on_the_page_are_honoured)
     rig_ready(rig);
     page_says(rig, 1000, TEXT, "a 1 900\n", "a 1 @900\n");
     page_says(rig, 2000, TEXT, "a 1 900\n", "");
+    page_says(rig, 2500, TEXT, "a 5 900\n", "");
+    EXPECT_EQ(rig->counts[PROMETHEUS_DUPLICATE], 1);
     page_says(rig, 3000, TEXT, "a 2 800\n", "");
     EXPECT_EQ(rig->counts[PROMETHEUS_OUT_OF_ORDER], 1);
     page_says(rig, 4000, TEXT, "a 3 99999999\n", "");
