@@ -101,7 +101,8 @@ static void entry_head(struct pb_buf *buf, struct leat_slice labels)
     if (!pb_buf_room(buf, (size_t)labels.len + 16))
         return;
     uint8_t *at = pb_put_varint(pb_put_varint(buf->at, PB_TAG(1, PB_LEN)), labels.len + SAMPLE_BYTES);
-    memcpy(at, labels.at, labels.len);
+    if (labels.len)
+        memcpy(at, labels.at, labels.len);
     memcpy(at + labels.len, sample_head, sizeof sample_head);
     buf->len = (size_t)(at - buf->at) + labels.len + sizeof sample_head;
 }

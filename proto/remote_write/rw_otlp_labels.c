@@ -355,5 +355,6 @@ struct leat_prom_series *rw_otlp__target_info(struct rw_otlp *otlp)
     otlp->type = LEAT_PROM_GAUGE;
     otlp->help = LEAT_SLICE("Target metadata");
     otlp->unit = (struct leat_slice){0};
-    return otlp->name.failed ? NULL : remember(otlp, key, series_new(otlp, RW_PART_TARGET_INFO, 0));
+    otlp->no_memory |= otlp->name.failed;
+    return otlp->no_memory ? NULL : remember(otlp, key, series_new(otlp, RW_PART_TARGET_INFO, 0));
 }

@@ -220,7 +220,7 @@ static void span_end(struct layout_run *run)
         return;
     size_t at = pb_buf_open(run->spans, run->spans_tag);
     int64_t offset = run->span_offset;
-    pb_buf_varint(run->spans, PB_TAG(1, PB_VARINT), (uint64_t)(offset << 1 ^ offset >> 63));
+    pb_buf_varint(run->spans, PB_TAG(1, PB_VARINT), (uint64_t)offset << 1 ^ (uint64_t)(offset >> 63));
     pb_buf_varint(run->spans, PB_TAG(2, PB_VARINT), run->span_length);
     pb_buf_close(run->spans, at);
 }

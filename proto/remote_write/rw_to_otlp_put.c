@@ -316,7 +316,7 @@ static void put_side(struct pb_buf *out, uint32_t number, const struct native *n
         uint64_t length = otlp_get(span, 2, &field) ? field.value : 0;
         if (first) {
             int64_t from = (int64_t)offset - 1;
-            pb_buf_varint(out, PB_TAG(1, PB_VARINT), (uint64_t)(from << 1 ^ from >> 63));
+            pb_buf_varint(out, PB_TAG(1, PB_VARINT), (uint64_t)from << 1 ^ (uint64_t)(from >> 63));
             buckets = pb_buf_open(out, PB_TAG(2, PB_LEN));
         }
         for (int32_t i = 0; !first && i < offset && written < BUCKETS_MAX; i++, written++)

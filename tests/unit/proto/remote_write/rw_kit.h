@@ -2,6 +2,8 @@
 /* rw_kit -- series and samples made from a line each, and bodies read back by others' readers. */
 #pragma once
 #include <snappy-c.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "proto/remote_write/rw1_put.h"
 #include "proto/remote_write/rw2_put.h"
