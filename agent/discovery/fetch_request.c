@@ -21,8 +21,9 @@ static leat_rc secret(struct leat_secret_file *file, const char *text, struct le
     return LEAT_EAUTH;
 }
 
-static void put_base64(struct leat_strbuf *out, const uint8_t *at, size_t len)
+void leat_fetch__base64(struct leat_strbuf *out, const void *text, size_t len)
 {
+    const uint8_t *at = text;
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (size_t i = 0; i < len; i += 3) {
         uint32_t three = (uint32_t)at[i] << 16 | (i + 1 < len ? (uint32_t)at[i + 1] << 8 : 0) |
@@ -49,7 +50,7 @@ static leat_rc basic(struct leat_fetcher *fetcher, struct leat_strbuf *out, stru
     leat_strbuf_put(&pair, password.at, password.len);
     leat_strbuf_puts(out, "Basic ");
     if (!pair.failed)
-        put_base64(out, (const uint8_t *)pair.at, pair.len);
+        leat_fetch__base64(out, pair.at, pair.len);
     rc = pair.failed ? LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "out of memory") : LEAT_OK;
     if (pair.at)
         explicit_bzero(pair.at, pair.len);

@@ -33,7 +33,7 @@ struct leat_k8s_sd_conf {
     } namespaces;
     struct leat_items selectors;
     struct {
-        bool node, namespace;
+        bool node, namespace, deployment, job, cronjob;
     } attach;
     struct leat_fetch_conf fetch;
 };

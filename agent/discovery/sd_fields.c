@@ -45,9 +45,9 @@ static const struct leat_field selector_fields[] = {
 static const struct leat_field attach_fields[] = {
     ROW("node", LEAT_BOOL, WITHIN(attach, node), "false", "add the labels of a pod's node"),
     ROW("namespace", LEAT_BOOL, WITHIN(attach, namespace), "false", "add the labels of an object's namespace"),
-    ROW("deployment", LEAT_REFUSED, 0, NULL, "deployments are not attached; use k8s_attributes"),
-    ROW("job", LEAT_REFUSED, 0, NULL, "jobs are not attached; use k8s_attributes"),
-    ROW("cronjob", LEAT_REFUSED, 0, NULL, "cron jobs are not attached; use k8s_attributes"),
+    ROW("deployment", LEAT_BOOL, WITHIN(attach, deployment), "false", "add the name of a pod's deployment"),
+    ROW("job", LEAT_BOOL, WITHIN(attach, job), "false", "add the name of a pod's job"),
+    ROW("cronjob", LEAT_BOOL, WITHIN(attach, cronjob), "false", "add the name of a pod's cron job"),
     {0}};
 #define SECTION(key, member, fields, doc) \
     {key, LEAT_SECTION, LEAT_AT(K8S, member), NULL, doc, 0, 0, 0, NULL, fields, 0, 0}

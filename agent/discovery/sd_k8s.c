@@ -8,21 +8,25 @@
 #include <stdio.h>
 
 #include "agent/base/alloc.h"
+#include "agent/discovery/fetch_inner.h"
 #include "agent/k8s/watch.h"
 
-enum kind { KIND_NODE, KIND_POD, KIND_SERVICE, KIND_ENDPOINTS, KIND_ENDPOINTSLICE, KIND_INGRESS, KIND_NAMESPACE };
+enum kind { KIND_NODE, KIND_POD, KIND_SERVICE, KIND_ENDPOINTS, KIND_ENDPOINTSLICE, KIND_INGRESS, KIND_NAMESPACE,
+            KIND_REPLICASET, KIND_JOB };
 #define WATCHES_MAX 512u /* namespaces times kinds */
 
 static const struct {
     const char *group, *name;
-    bool cluster_wide;
-} resources[] = {{"/api/v1", "nodes", true},
-                 {"/api/v1", "pods", false},
-                 {"/api/v1", "services", false},
-                 {"/api/v1", "endpoints", false},
-                 {"/apis/discovery.k8s.io/v1", "endpointslices", false},
-                 {"/apis/networking.k8s.io/v1", "ingresses", false},
-                 {"/api/v1", "namespaces", true}};
+    bool cluster_wide, metadata_only;
+} resources[] = {{"/api/v1", "nodes", true, false},
+                 {"/api/v1", "pods", false, false},
+                 {"/api/v1", "services", false, false},
+                 {"/api/v1", "endpoints", false, false},
+                 {"/apis/discovery.k8s.io/v1", "endpointslices", false, false},
+                 {"/apis/networking.k8s.io/v1", "ingresses", false, false},
+                 {"/api/v1", "namespaces", true, true},
+                 {"/apis/apps/v1", "replicasets", false, true},
+                 {"/apis/batch/v1", "jobs", false, true}};
 
 struct slot {
     struct k8s_source *source;
@@ -100,6 +104,10 @@ static struct leat_sd_groups *store_of(struct k8s_source *source, enum kind kind
         return &source->stores.services;
     case KIND_NAMESPACE:
         return &source->stores.namespaces;
+    case KIND_REPLICASET:
+        return &source->stores.replicasets;
+    case KIND_JOB:
+        return &source->stores.jobs;
     default:
         return &source->stores.endpoints;
     }
@@ -120,6 +128,10 @@ static leat_rc fill(struct k8s_source *source, enum kind kind, struct leat_sd_gr
         return k8s_endpoints_fill(group, object, &source->stores, source->conf->attach.node);
     case KIND_ENDPOINTSLICE:
         return k8s_endpointslice_fill(group, object, &source->stores, source->conf->attach.node);
+    case KIND_REPLICASET:
+        return k8s_owner_fill(group, object, "Deployment");
+    case KIND_JOB:
+        return k8s_owner_fill(group, object, "CronJob");
     default:
         return k8s_namespace_fill(group, object);
     }
@@ -195,8 +207,8 @@ static leat_rc changed(void *ctx, const struct leat_k8s_object *object)
     } else {
         struct leat_sd_group *group = raw ? keep_raw(key, object->json, &rc)
                                           : make_group(source, slot->kind, key, object->ns, object->json, &rc);
-        if (group)
-            group->raw = raw ? group->raw : leat_sd__keep(group, object->ns);
+        if (group && !raw && slot->kind != KIND_REPLICASET && slot->kind != KIND_JOB)
+            group->raw = leat_sd__keep(group, object->ns);
         if (group)
             rc = leat_sd__groups_put(store, group);
         else if (rc == LEAT_OK)
@@ -230,6 +242,8 @@ static struct leat_sd_group *compose_plain(const struct k8s_source *source, cons
     struct leat_slice node = leat_sd__item_get(&from->common, K8S_META "pod_node_name");
     if (source->conf->attach.node && source->conf->role == LEAT_K8S_POD)
         k8s_put_node(group, &group->common, &source->stores, node);
+    if (source->conf->role == LEAT_K8S_POD)
+        k8s_put_owner(group, &group->common, &source->stores, from);
     for (uint32_t i = 0; i < from->count; i++)
         k8s_put_item(group, leat_sd__target(group), &from->targets[i]);
     return group;
@@ -275,7 +289,6 @@ static leat_rc compose(struct leat_sd_source *base)
 static leat_rc authorization(const struct leat_fetch_conf *fetch, struct leat_k8s_client_conf *conf,
                              struct leat_strbuf *text, struct leat_err *reterr)
 {
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     bool bearer = !fetch->authorization.type || strcasecmp(fetch->authorization.type, "bearer") == 0;
     if (fetch->authorization.present && bearer) {
         conf->token = fetch->authorization.credentials;
@@ -290,15 +303,8 @@ static leat_rc authorization(const struct leat_fetch_conf *fetch, struct leat_k8
         leat_strbuf_printf(&pair, "%s:%s", fetch->basic_auth.username ? fetch->basic_auth.username : "",
                            fetch->basic_auth.password ? fetch->basic_auth.password : "");
         leat_strbuf_puts(text, "Basic ");
-        for (size_t i = 0; !pair.failed && i < pair.len; i += 3) {
-            const uint8_t *at = (const uint8_t *)pair.at + i; /* the NUL behind the text pads it */
-            size_t left = pair.len - i;
-            uint32_t three = (uint32_t)at[0] << 16 | (left > 1 ? (uint32_t)at[1] << 8 : 0) | (left > 2 ? at[2] : 0u);
-            leat_strbuf_putc(text, letters[three >> 18]);
-            leat_strbuf_putc(text, letters[three >> 12 & 63]);
-            leat_strbuf_putc(text, left > 1 ? letters[three >> 6 & 63] : '=');
-            leat_strbuf_putc(text, left > 2 ? letters[three & 63] : '=');
-        }
+        if (!pair.failed)
+            leat_fetch__base64(text, pair.at, pair.len);
         text->failed = text->failed || pair.failed;
         leat_strbuf_done(&pair);
     } else {
@@ -350,7 +356,8 @@ static leat_rc open_watch(struct k8s_source *source, enum kind kind, const char 
     struct slot *slot = &source->slots[source->slot_count];
     const struct leat_k8s_selector *selectors = source->conf->selectors.at;
     char path[512];
-    struct leat_k8s_watch_conf conf = {.path = path, .who = leat_sd__who(&source->base)};
+    struct leat_k8s_watch_conf conf = {
+        .path = path, .who = leat_sd__who(&source->base), .metadata_only = resources[kind].metadata_only};
     int len = has(ns) ? snprintf(path, sizeof path, "%s/namespaces/%s/%s", resources[kind].group, ns, resources[kind].name)
                       : snprintf(path, sizeof path, "%s/%s", resources[kind].group, resources[kind].name);
     if (len < 0 || (size_t)len >= sizeof path || source->slot_count == WATCHES_MAX)
@@ -386,9 +393,11 @@ static leat_rc open_watches(struct k8s_source *source, struct leat_err *reterr)
     int role = source->conf->role;
     bool endpoints = role == LEAT_K8S_ENDPOINTS || role == LEAT_K8S_ENDPOINTSLICE;
     bool nodes = source->conf->attach.node && (endpoints || role == LEAT_K8S_POD);
-    bool namespaces = source->conf->attach.namespace;
+    bool namespaces = source->conf->attach.namespace, of_pods = endpoints || role == LEAT_K8S_POD;
+    bool deployments = of_pods && source->conf->attach.deployment, crons = of_pods && source->conf->attach.cronjob;
     leat_rc rc = open_kind(source, (enum kind)role, reterr);
-    source->composes = endpoints || nodes || namespaces;
+    source->stores.job_names = of_pods && source->conf->attach.job;
+    source->composes = endpoints || nodes || namespaces || deployments || crons || source->stores.job_names;
     if (rc == LEAT_OK && endpoints)
         rc = open_kind(source, KIND_SERVICE, reterr);
     if (rc == LEAT_OK && endpoints)
@@ -397,6 +406,10 @@ static leat_rc open_watches(struct k8s_source *source, struct leat_err *reterr)
         rc = open_kind(source, KIND_NODE, reterr);
     if (rc == LEAT_OK && namespaces)
         rc = open_kind(source, KIND_NAMESPACE, reterr);
+    if (rc == LEAT_OK && deployments)
+        rc = open_kind(source, KIND_REPLICASET, reterr);
+    if (rc == LEAT_OK && crons)
+        rc = open_kind(source, KIND_JOB, reterr);
     source->base.compose = source->composes ? compose : NULL;
     return rc;
 }
@@ -422,6 +435,8 @@ static void close_k8s(struct leat_sd_source *base)
     leat_sd__groups_clear(&source->stores.services);
     leat_sd__groups_clear(&source->stores.nodes);
     leat_sd__groups_clear(&source->stores.namespaces);
+    leat_sd__groups_clear(&source->stores.replicasets);
+    leat_sd__groups_clear(&source->stores.jobs);
     leat_sd__groups_clear(&source->stores.endpoints);
     leat_free(source->slots);
     leat_sd__done(base);

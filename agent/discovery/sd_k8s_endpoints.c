@@ -61,6 +61,7 @@ static void put_pod(struct fill *fill, struct leat_sd_item *target, const struct
     if (!pod)
         return;
     k8s_put_item(fill->group, target, &pod->common);
+    k8s_put_owner(fill->group, target, fill->stores, pod);
     for (uint32_t i = 0; i < pod->count && port.len; i++)
         if (leat_slice_eq(leat_sd__item_get(&pod->targets[i], CONTAINER "port_number"), port)) {
             put_container(fill, target, &pod->targets[i]);
@@ -110,6 +111,7 @@ static void put_other_ports(struct fill *fill)
             put(fill, target, "__address__", leat_sd__item_get(container, "__address__"));
             put_container(fill, target, container);
             k8s_put_item(fill->group, target, &pod->common);
+            k8s_put_owner(fill->group, target, fill->stores, pod);
         }
     }
 }

@@ -106,6 +106,30 @@ static void put_controller(struct leat_sd_group *group, const struct sd_tree *me
         }
 }
 
+leat_rc k8s_owner_fill(struct leat_sd_group *group, const struct sd_tree *object, const char *owner_kind)
+{
+    const struct sd_tree *owners = sd_tree_get(sd_tree_get(object, "metadata"), "ownerReferences");
+    for (const struct sd_tree *owner = owners->first; owner; owner = owner->next)
+        if (sd_tree_true(owner, "controller") && leat_slice_is(sd_tree_text(owner, "kind"), owner_kind))
+            group->raw = leat_sd__keep(group, sd_tree_text(owner, "name"));
+    return done(group);
+}
+
+void k8s_put_owner(struct leat_sd_group *group, struct leat_sd_item *item, const struct k8s_stores *stores,
+                   const struct leat_sd_group *pod)
+{
+    struct leat_slice kind = leat_sd__item_get(&pod->common, K8S_META "pod_controller_kind");
+    struct leat_slice name = leat_sd__item_get(&pod->common, K8S_META "pod_controller_name");
+    bool job = leat_slice_is(kind, "Job");
+    if (!job && !leat_slice_is(kind, "ReplicaSet"))
+        return;
+    const struct leat_sd_group *owner = k8s_find(job ? &stores->jobs : &stores->replicasets, pod->raw, name);
+    if (job && stores->job_names)
+        put(group, item, K8S_META "pod_job_name", name);
+    if (owner)
+        put(group, item, job ? K8S_META "pod_cronjob_name" : K8S_META "pod_deployment_name", owner->raw);
+}
+
 static void put_ready(struct leat_sd_group *group, const struct sd_tree *status)
 {
     struct leat_slice ready = LEAT_SLICE("unknown");

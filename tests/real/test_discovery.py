@@ -44,6 +44,8 @@ def pod(i):
         meta['ownerReferences'] = [{'apiVersion': 'apps/v1', 'kind': 'ReplicaSet', 'name': 'rs-%d' % (i % 8), 'uid': 'u-%d' % i,
                                     'controller': True}]
     spec = {'nodeName': 'node-%d' % (i % 3), 'containers': kinds[i % 3]}
+    if i % 7 == 1:
+        meta['ownerReferences'] = [{'apiVersion': 'batch/v1', 'kind': 'Job', 'name': 'job-1', 'uid': 'u-%d' % i, 'controller': True}]
     if i % 5 == 0:
         spec['initContainers'] = [container('setup', (7000, 'init'), image='init:1')]
     return {'apiVersion': 'v1', 'kind': 'Pod', 'metadata': meta, 'spec': spec}
@@ -53,6 +55,13 @@ def service(name, ns, **spec):
     return {'apiVersion': 'v1', 'kind': 'Service',
             'metadata': {'name': name, 'namespace': ns, 'labels': {'svc': name}, 'annotations': {'team.example.com/owner': 'o-' + ns}},
             'spec': {'ports': [{'port': 80, 'name': 'web'}, {'port': 8443, 'name': 'tls'}], **spec}}
+
+
+def owned(kind, api, name, ns, owner, owner_api, **spec):
+    return {'apiVersion': api, 'kind': kind,
+            'metadata': {'name': name, 'namespace': ns, 'labels': {'x': 'y'},
+                         'ownerReferences': [{'apiVersion': owner_api, 'kind': owner, 'name': 'the-' + owner.lower(), 'uid': 'u', 'controller': True}]},
+            'spec': {'template': {'metadata': {'labels': {'x': 'y'}}, 'spec': {'restartPolicy': 'Never', 'containers': [container('c')]}}, **spec}}
 
 
 def ingress(ns):
@@ -107,7 +116,11 @@ def cluster(server, kubectl):
     apply(*[pod(i) for i in range(PODS)])
     for ns in NAMESPACES:
         apply(service('web', ns), service('lb', ns, type='LoadBalancer'), service('far', ns, type='ExternalName', externalName='far.example'),
-              ingress(ns))
+              ingress(ns), owned('Job', 'batch/v1', 'job-1', ns, 'CronJob', 'batch/v1'))
+    sets = [owned('ReplicaSet', 'apps/v1', 'rs-%d' % i, ns, 'Deployment', 'apps/v1', replicas=0, selector={'matchLabels': {'x': 'y'}}) for i in (0, 4) for ns in NAMESPACES]
+    for one in sets:
+        del one['spec']['template']['spec']['restartPolicy']
+    apply(*sets)
     for i in range(3):
         addresses = [{'type': 'Hostname', 'address': 'host-%d' % i}, {'type': 'ExternalIP', 'address': '203.0.113.%d' % i},
                      {'type': 'InternalIP', 'address': '198.51.100.%d' % i}, {'type': 'InternalIP', 'address': '2001:db8::%d' % i}]
@@ -143,6 +156,8 @@ def jobs(api):
             job('pod-attach', sd('pod', attach_metadata={'node': True})),
             job('slice-attach', sd('endpointslice', attach_metadata={'node': True}, namespaces={'names': ['shop']})),
             job('ns-attach', sd('pod', attach_metadata={'namespace': True, 'node': True}), sd('service', attach_metadata={'namespace': True})),
+            job('owners', sd('pod', attach_metadata={'deployment': True, 'job': True, 'cronjob': True}),
+                sd('endpointslice', attach_metadata={'deployment': True})),
             job('pod-here', sd('pod', selectors=[{'role': 'pod', 'field': 'spec.nodeName=node-1', 'label': 'app in (a0, a1)'}])),
             job('two', sd('service', namespaces={'names': ['mail']}), sd('node', selectors=[{'role': 'node', 'label': 'topology.kubernetes.io/zone=z1'}])),
             job('idiom', sd('pod'), relabel=idiom)]
@@ -191,6 +206,7 @@ def test_same_targets_as_prometheus(cluster, server, agent, tmp_path):
     for name, _, _ in of_leat(leat):
         by_job[name] = by_job.get(name, 0) + 1
     assert set(by_job) == {j['job_name'] for j in config['scrape_configs']}, by_job
+    assert all(word in str(of_leat(leat)) for word in ('the-deployment', 'the-cronjob', 'pod_job_name'))
     assert by_job['node'] == 3 and by_job['two'] > 3 and by_job['pod'] > PODS
 
     cluster['run']('delete', 'pod', '-n', 'shop', 'pod-0', '--now')
