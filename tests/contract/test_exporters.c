@@ -94,7 +94,7 @@ static leat_rc live(const struct subject *subject, const struct kit_step *step, 
     for (uint32_t items = 1; rc == LEAT_OK && items < 30; items += 7)
         rc = put(rig, subject, items);
     if (rig->sender) {
-        bool settled = rig_settle(rig, 100 * RIG_S);
+        bool settled = rig_settle(rig, 400 * RIG_S); /* five batches that may go one after the other, and twice */
         if (passes && rc == LEAT_OK) {
             EXPECT(settled);
             EXPECT_EQ(rig_delivered(rig), leat_sender_ledger(rig->sender)->in);
