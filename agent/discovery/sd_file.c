@@ -12,6 +12,7 @@
 
 struct pattern {
     char *folder; /* "." when the path has none */
+    bool bare;
     const char *name;
     struct leat_file_watch *watch;
 };
@@ -156,7 +157,7 @@ static int each_entry(void *ctx, const char *name, int is_dir)
     char path[4096];
     if (is_dir == 1 || fnmatch(walk->pattern->name, name, FNM_PERIOD) != 0)
         return 0;
-    bool bare = strcmp(walk->pattern->folder, ".") == 0 && walk->source;
+    bool bare = walk->pattern->bare;
     int len = bare ? snprintf(path, sizeof path, "%s", name)
                    : snprintf(path, sizeof path, "%s/%s", walk->pattern->folder, name);
     if (len > 0 && (size_t)len < sizeof path)
@@ -168,6 +169,8 @@ static void on_change(void *ctx, const char *name)
 {
     struct file_source *source = ctx;
     (void)name;
+    if (source->changed) /* a folder that never rests does not put it off */
+        return;
     source->changed = true;
     leat_timer_start(leat_sd__loop(&source->base), &source->timer, SETTLE_NS);
 }
@@ -213,6 +216,7 @@ static leat_rc split(struct pattern *pattern, const char *path)
 {
     const char *slash = strrchr(path, '/');
     pattern->name = slash ? slash + 1 : path;
+    pattern->bare = !slash;
     pattern->folder = !slash         ? leat_strdup(".")
                       : slash == path ? leat_strdup("/")
                                       : leat_strndup(path, (size_t)(slash - path));
