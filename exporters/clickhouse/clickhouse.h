@@ -17,7 +17,6 @@
 #include "proto/row_binary/row_binary.h"
 
 #define CLICKHOUSE_SETTINGS_MAX 32u
-#define CLICKHOUSE_COLUMNS_MAX 40u
 
 enum clickhouse_table {
     CLICKHOUSE_LOGS,

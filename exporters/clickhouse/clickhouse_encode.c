@@ -6,6 +6,7 @@
 #include "exporters/clickhouse/clickhouse.h"
 
 #define TOKEN_DIGITS 32u
+#define KEPT_BYTES_MAX 1048576u /* scratch beyond this goes back after a batch */
 
 /* ---- what a request covers ---- */
 
@@ -169,6 +170,15 @@ static leat_rc run_all(struct run *run, struct otlp_walk *walk)
     return rc;
 }
 
+/* A batch with one huge resource shall not hold memory for ever. */
+static void trim(struct clickhouse_state *clickhouse)
+{
+    if (clickhouse->shared.end - clickhouse->shared.from > KEPT_BYTES_MAX)
+        row_binary_done(&clickhouse->shared);
+    if (clickhouse->text.room > KEPT_BYTES_MAX)
+        leat_strbuf_done(&clickhouse->text);
+}
+
 leat_rc clickhouse_encode(void *state, const struct leat_batch *batch, struct leat_requests *out, struct leat_err *reterr)
 {
     struct clickhouse_state *clickhouse = state;
@@ -181,6 +191,7 @@ leat_rc clickhouse_encode(void *state, const struct leat_batch *batch, struct le
     leat_rc walked = otlp_walk_close(&walk, reterr);
     for (int table = 0; table < CLICKHOUSE_TABLES; table++)
         open_clear(&clickhouse->open[table]);
+    trim(clickhouse);
     if (walked != LEAT_OK || rc == LEAT_OK)
         return walked;
     return rc == LEAT_ENOMEM ? LEAT_RAISE(reterr, rc, 0, "no memory to encode for ClickHouse")

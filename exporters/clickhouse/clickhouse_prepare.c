@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Before the first batch: database and tables are made where they are missing, then each table is described, so that rows
  * are written as it has its columns. And the INSERT that follows from that. */
-#include <ctype.h>
 #include <inttypes.h>
 
 #include "agent/base/alloc.h"

@@ -270,6 +270,32 @@ LEAT_TEST(clickhouse_ends_an_insert_at_its_size)
     done(&s, &e);
 }
 
+/* Guarantees: what one huge batch needed is given back after it, and the next is written as any other. */
+LEAT_TEST(clickhouse_keeps_no_large_scratch)
+{
+    struct subject s;
+    struct encoded e;
+    struct leat_strbuf json = {0};
+    char *long_text = leat_alloc(3 << 20);
+    EXPECT(long_text != NULL);
+    memset(long_text, 'x', 3 << 20);
+    long_text[(3 << 20) - 1] = 0;
+    leat_strbuf_printf(&json, "{\"resourceLogs\":[{\"resource\":{\"attributes\":[{\"key\":\"a\",\"value\":{\"stringValue\":\"%s\"}},"
+                              "{\"key\":\"b\",\"value\":{\"arrayValue\":{\"values\":[{\"stringValue\":\"%s\"}]}}}]},"
+                              "\"scopeLogs\":[{\"logRecords\":[{}]}]}]}", long_text, long_text);
+    subject_defaults(&s);
+    encode(&s, LEAT_LOGS, json.at, &e);
+    EXPECT(e.out.at[0].body.bytes > 6u << 20);
+    EXPECT(s.state.shared.end == NULL);
+    EXPECT_EQ(s.state.text.room, 0);
+    leat_requests_done(&e.out);
+    EXPECT_OK(clickhouse_encode(&s.state, &e.batch, &e.out, NULL));
+    EXPECT_EQ(e.out.count, 1);
+    leat_strbuf_done(&json);
+    leat_free(long_text);
+    done(&s, &e);
+}
+
 /* Scenario:   any allocation fails, on the way to rows of every table.
  * Guarantees: the batch is refused whole, nothing leaks, and the next one is written as if nothing had been. */
 LEAT_TEST_OOM(clickhouse_survives_without_memory)
