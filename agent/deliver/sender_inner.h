@@ -36,6 +36,7 @@ struct leat_sender__load {
     uint32_t shipments;
     uint64_t token;           /* its name, by chance; see leat_origin */
     int64_t units;            /* queue credit it holds */
+    uint64_t payload_bytes;
     uint32_t item_count;
     uint32_t isolate_left;    /* requests that may still be spent on finding the bad item */
     struct leat_meta *meta;
@@ -65,6 +66,7 @@ struct leat_sender__shipment {
     struct leat_requests requests;
     struct leat_sender__shot *shots;
     uint32_t shots_open;
+    struct leat_list *before;   /* its shots go in before this one of sender->shots; NULL: at the end */
     struct leat_timer timer;    /* encode again after a local failure */
     struct leat_backoff backoff;
     struct leat_list link;      /* sender->shipments */
@@ -87,7 +89,8 @@ struct leat_sender {
     struct leat_ledger ledger;
 
     struct leat_list queue;                 /* batches, oldest first */
-    uint64_t queued_batches, queued_items, queued_bytes;
+    uint64_t queued_batches, queued_items, queued_bytes, out_bytes; /* out: of the loads under way */
+    bool refused_patient;                   /* until it is down to half of what it takes of patient sources */
     struct leat_sender__reserved reserved;
 
     struct leat_list loads, shipments, shots;

@@ -77,7 +77,18 @@ static void start_later(struct leat_sender__shipment *shipment, uint64_t wait_ns
     leat_timer_start(shipment->load->sender->loop, &shipment->timer, wait_ns);
 }
 
-/* Sends the request's items [from, to) by themselves, after `wait_ns`. */
+static void start_instead(struct leat_sender__shot *shot, struct leat_sender__shipment *shipment, uint64_t wait_ns)
+{
+    if (!shot->request->order_key || wait_ns) {
+        start_later(shipment, wait_ns);
+        return;
+    }
+    shipment->before = &shot->link;
+    leat_sender__shipment_start(shipment); /* never calls back from inside */
+}
+
+/* Sends the request's items [from, to) by themselves, after `wait_ns`; at once and in the request's own place where order
+ * matters, so that nothing of its key overtakes them. */
 static bool ship_range(struct leat_sender__shot *shot, uint32_t from, uint32_t to, uint64_t wait_ns)
 {
     uint8_t *bits = bits_new(shot);
@@ -90,7 +101,7 @@ static bool ship_range(struct leat_sender__shot *shot, uint32_t from, uint32_t t
     bool made = ship_some(shot, bits, to - from);
     leat_free(bits);
     if (made)
-        start_later(newest(sender_of(shot)), wait_ns);
+        start_instead(shot, newest(sender_of(shot)), wait_ns);
     return made;
 }
 

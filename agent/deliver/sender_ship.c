@@ -53,6 +53,7 @@ static void load_end(struct leat_sender__load *load)
     for (uint32_t i = 0; i < load->part_count; i++)
         LEAT_CHECK(load->parts[i].left == 0);
     __atomic_add_fetch(&sender->totals->queue_left, load->units, __ATOMIC_RELAXED);
+    sender->out_bytes -= load->payload_bytes;
     leat_meta_unref(load->meta);
     leat_list_remove(&load->link);
     sender->loads_out--;
@@ -84,6 +85,7 @@ static void shipment_fail(struct leat_sender__shipment *shipment, enum leat_drop
 
 static void encode_later(struct leat_sender__shipment *shipment)
 {
+    shipment->before = NULL; /* what it stood before may be gone by then */
     shots_free(shipment);
     leat_requests_done(&shipment->requests);
     leat_timer_start(shipment->load->sender->loop, &shipment->timer, ENCODE_RETRY_NS);
@@ -157,7 +159,8 @@ void leat_sender__shipment_start(struct leat_sender__shipment *shipment)
     settle_rejects(shipment);
     uint32_t count = shipment->shots_open = shipment->requests.count;
     for (uint32_t i = 0; i < count; i++)
-        leat_list_push(&sender->shots, &shipment->shots[i].link);
+        leat_list_push(shipment->before ? shipment->before : &sender->shots, &shipment->shots[i].link);
+    shipment->before = NULL;
     if (count == 0)
         leat_sender__shipment_end(shipment);
     else

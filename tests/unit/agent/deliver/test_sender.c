@@ -47,6 +47,26 @@ static uint32_t fill(struct rig *rig, uint32_t items, uint8_t len)
     return n;
 }
 
+/* Scenario: a peer that never answers, and a source that can wait. Guarantees: no more of it is taken than half of what it
+ * leaves unacknowledged, loads under way included, and the sender has not drained before it holds half of that; a source
+ * that cannot wait gets the whole queue. */
+LEAT_TEST(a_dead_peer_takes_little_of_what_can_wait)
+{
+    struct rig *rig = rig_new();
+    rig->pace_bytes = 8000;
+    rig->patient = true;
+    rig->conf.queue.batch.enabled = false;
+    EXPECT_OK(rig_open(rig));
+    rig->carrier.otherwise = (struct kit_step){.kind = KIT_NEVER};
+    EXPECT_EQ(fill(rig, 10, 100), 4);
+    rig_run(rig, RIG_S);
+    EXPECT_EQ(fill(rig, 10, 100), 0); /* they are under way now, and count */
+    EXPECT(!leat_stage_drained(leat_sender_node(rig->sender)));
+    rig->patient = false;
+    EXPECT_EQ(fill(rig, 10, 100), (uint32_t)rig->conf.queue.queue_size - 4);
+    rig_close(rig);
+}
+
 /* Scenario: a peer that never answers. Guarantees: queue_size holds in each sizer, in-flight included; refused is
  * counted. */
 LEAT_TEST(queue_size_counts_requests_items_and_bytes)
@@ -540,6 +560,29 @@ LEAT_TEST(order_keys_keep_one_in_flight)
         const struct kit_sent *sent = &rig->carrier.sent[i];
         EXPECT(sent->first_id >= last[sent->order_key - 1]);
         last[sent->order_key - 1] = sent->first_id;
+    }
+    EXPECT_EQ(rig_delivered(rig), 48);
+    rig_close(rig);
+}
+
+/* Scenario: of one key's requests the first is too large, the next is to be encoded again, others wait behind.
+ * Guarantees: what they become goes in their place; nothing of the key is taken out of order. */
+LEAT_TEST(order_keys_hold_through_splits_and_new_encodings)
+{
+    struct rig *rig = opened();
+    rig->codec.order_keys = 1;
+    SCRIPT(rig, {.kind = KIT_REPLY, .status = 413, .delay_ns = RIG_S}, {.kind = KIT_REPLY, .status = 413},
+           {.kind = KIT_REPLY, .status = 200}, {.kind = KIT_REPLY, .status = 426, .delay_ns = RIG_S});
+    for (int i = 0; i < 6; i++)
+        EXPECT_OK(rig_put(rig, 8, 8));
+    EXPECT(rig_settle(rig, 100 * RIG_S));
+    EXPECT_EQ(rig->carrier.key_clashes, 0);
+    uint32_t last = 0;
+    for (uint32_t i = 0; i < rig->carrier.sent_count; i++) {
+        if (rig->carrier.sent[i].status != 200)
+            continue;
+        EXPECT(rig->carrier.sent[i].first_id >= last);
+        last = rig->carrier.sent[i].first_id;
     }
     EXPECT_EQ(rig_delivered(rig), 48);
     rig_close(rig);
