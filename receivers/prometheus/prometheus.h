@@ -126,12 +126,8 @@ struct prometheus_entry {
     uint16_t flags;
     uint8_t raw[];
 };
-struct prometheus_slot {
-    uint32_t hash;
-    struct prometheus_entry *entry;
-};
 struct prometheus_table {
-    struct prometheus_slot *at;
+    struct prometheus_entry **at;
     uint32_t room, count; /* a power of two */
 };
 /* Metadata of one family, as the page says it. */
@@ -176,7 +172,7 @@ void prometheus__cache_done(struct prometheus_cache *cache);
 bool prometheus__charge(struct prometheus_cache *cache);
 #define PROMETHEUS_EACH(table, i, entry_) \
     for (uint32_t i = 0; i < (table)->room; i++) \
-        for (struct prometheus_entry *entry_ = (table)->at[i].entry; entry_; entry_ = NULL)
+        for (struct prometheus_entry *entry_ = (table)->at[i]; entry_; entry_ = NULL)
 
 /* ---- one job, one target ---- */
 

@@ -8,7 +8,7 @@
 
 #define TABLE_FIRST 64u
 #define CHARGE_STEP 65536u
-#define ENTRY_OVERHEAD 64u /* its slots in two tables, and what the heap takes for two blocks */
+#define ENTRY_OVERHEAD 48u /* its slots in two tables, and what the heap takes for two blocks */
 
 uint32_t prometheus__hash(struct leat_slice raw) { return (uint32_t)XXH3_64bits(raw.at, raw.len); }
 
@@ -17,15 +17,20 @@ uint32_t prometheus__hash(struct leat_slice raw) { return (uint32_t)XXH3_64bits(
 static void slot_put(struct prometheus_table *table, uint32_t hash, struct prometheus_entry *entry)
 {
     uint32_t i = hash & (table->room - 1);
-    while (table->at[i].entry)
+    while (table->at[i])
         i = (i + 1) & (table->room - 1);
-    table->at[i] = (struct prometheus_slot){hash, entry};
+    table->at[i] = entry;
     table->count++;
 }
 
-static leat_rc table_room(struct prometheus_table *table, uint32_t more)
+static uint32_t hash_in(const struct prometheus_entry *entry, bool labels)
 {
-    uint32_t need = table->count + more, room = table->room ? table->room : TABLE_FIRST;
+    return labels ? (uint32_t)entry->series->hash : entry->hash;
+}
+
+static leat_rc table_room(struct prometheus_table *table, bool labels)
+{
+    uint32_t need = table->count + 1, room = table->room ? table->room : TABLE_FIRST;
     while ((uint64_t)need * 4 > (uint64_t)room * 3)
         room *= 2;
     if (room == table->room)
@@ -34,8 +39,8 @@ static leat_rc table_room(struct prometheus_table *table, uint32_t more)
     if (!fresh.at)
         return LEAT_ENOMEM;
     for (uint32_t i = 0; i < table->room; i++)
-        if (table->at[i].entry)
-            slot_put(&fresh, table->at[i].hash, table->at[i].entry);
+        if (table->at[i])
+            slot_put(&fresh, hash_in(table->at[i], labels), table->at[i]);
     leat_free(table->at);
     *table = fresh;
     return LEAT_OK;
@@ -46,9 +51,9 @@ struct prometheus_entry *prometheus__find(const struct prometheus_cache *cache, 
     const struct prometheus_table *table = &cache->by_raw;
     if (!table->room)
         return NULL;
-    for (uint32_t i = hash & (table->room - 1); table->at[i].entry; i = (i + 1) & (table->room - 1)) {
-        struct prometheus_entry *entry = table->at[i].entry;
-        if (table->at[i].hash == hash && entry->raw_len == raw.len && memcmp(entry->raw, raw.at, raw.len) == 0)
+    for (uint32_t i = hash & (table->room - 1); table->at[i]; i = (i + 1) & (table->room - 1)) {
+        struct prometheus_entry *entry = table->at[i];
+        if (entry->hash == hash && entry->raw_len == raw.len && memcmp(entry->raw, raw.at, raw.len) == 0)
             return entry;
     }
     return NULL;
@@ -60,10 +65,10 @@ struct prometheus_entry *prometheus__find_labels(const struct prometheus_cache *
     const struct prometheus_table *table = &cache->by_labels;
     if (!table->room)
         return NULL;
-    for (uint32_t i = (uint32_t)hash & (table->room - 1); table->at[i].entry; i = (i + 1) & (table->room - 1)) {
-        const struct leat_prom_series *series = table->at[i].entry->series;
+    for (uint32_t i = (uint32_t)hash & (table->room - 1); table->at[i]; i = (i + 1) & (table->room - 1)) {
+        const struct leat_prom_series *series = table->at[i]->series;
         if (series->hash == hash && series->label_bytes == label_bytes && memcmp(series->labels, labels, label_bytes) == 0)
-            return table->at[i].entry;
+            return table->at[i];
     }
     return NULL;
 }
@@ -90,7 +95,7 @@ struct prometheus_entry *prometheus__entry_new(struct prometheus_cache *cache, s
 leat_rc prometheus__entry_link(struct prometheus_cache *cache, struct prometheus_entry *entry)
 {
     bool labelled = entry->series && !entry->main;
-    if (table_room(&cache->by_raw, 1) != LEAT_OK || (labelled && table_room(&cache->by_labels, 1) != LEAT_OK))
+    if (table_room(&cache->by_raw, false) != LEAT_OK || (labelled && table_room(&cache->by_labels, true) != LEAT_OK))
         return LEAT_ENOMEM;
     cache->bytes += entry_bytes(entry);
     if (!prometheus__charge(cache)) {
@@ -123,7 +128,7 @@ static uint32_t sweep(struct prometheus_cache *cache, uint32_t generation, bool 
 {
     uint32_t gone = 0;
     for (uint32_t i = 0; i < cache->by_raw.room; i++) {
-        struct prometheus_entry *entry = cache->by_raw.at[i].entry;
+        struct prometheus_entry *entry = cache->by_raw.at[i];
         if (!entry || (entry->main != NULL) != aliases)
             continue;
         if (stays(entry, generation)) {
@@ -308,7 +313,7 @@ void prometheus__cache_done(struct prometheus_cache *cache)
         PROMETHEUS_EACH(&cache->by_raw, i, entry)
             if ((entry->main != NULL) == (aliases == 0)) {
                 prometheus__entry_free(cache, entry);
-                cache->by_raw.at[i].entry = NULL;
+                cache->by_raw.at[i] = NULL;
             }
     cache->generation += 2 * META_PAGES_KEPT;
     sweep_metas(cache);
