@@ -144,6 +144,8 @@ static leat_rc check_job(const struct pprof_conf *conf, uint32_t i, struct leat_
             return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "scrape_configs: two jobs named %.64s", job->job_name);
     if (strcmp(job->scheme, "http") != 0 && strcmp(job->scheme, "https") != 0)
         return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "job %.64s: scheme is http or https", job->job_name);
+    if (job->scrape_timeout_ns > job->scrape_interval_ns)
+        return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "job %.64s: scrape_timeout is over scrape_interval", job->job_name);
     leat_rc rc = check_kinds(job, reterr);
     if (rc == LEAT_OK)
         rc = leat_params_of(&job->params, &arena, &params, reterr);
