@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Remote write into real receivers: 2.0 where it is taken, 1.0 where it is not, and nothing lost in between."""
+import http.server
 import json
+import os
+import threading
 import time
 import urllib.parse
 import urllib.request
@@ -197,4 +200,135 @@ def test_delta_is_refused_and_counted(agent, server):
     send(port, request)
     until(lambda: one.total(SENT) == 3, 20)
     assert sum(row['dropped'] for row in one.check_ledger().values()) == 2
+    assert one.stop() == 0
+
+
+# ---- scraped pages as OTLP, beside the Collector's receiver
+
+SCRAPER = '''
+extensions:
+  health_check: {endpoint: "127.0.0.1:@P2@"}
+receivers:
+  otlp: {protocols: {grpc: {endpoint: "127.0.0.1:@P0@"}, http: {endpoint: "127.0.0.1:@P1@"}}}
+%s
+exporters:
+  file/metrics: {path: "@DIR@/metrics.json", flush_interval: 100ms}
+service:
+  extensions: [health_check]
+  telemetry: {metrics: {level: none}}
+  pipelines:
+    metrics: {receivers: [%s], exporters: [file/metrics]}
+'''
+TEXT = ('text/plain; version=0.0.4', '''# HELP http_requests_total Requests.
+# TYPE http_requests_total counter
+http_requests_total{code="200",method="GET"} 1027
+http_requests_total{code="500",method="GET"} 3
+# HELP temperature_celsius How warm.
+# TYPE temperature_celsius gauge
+temperature_celsius{room="a"} 21.5
+temperature_celsius{room="b"} NaN
+# TYPE latency_seconds histogram
+latency_seconds_bucket{path="/",le="0.1"} 4
+latency_seconds_bucket{path="/",le="1"} 9
+latency_seconds_bucket{path="/",le="+Inf"} 11
+latency_seconds_sum{path="/"} 12.5
+latency_seconds_count{path="/"} 11
+# TYPE gc summary
+gc{quantile="0.5"} 0.25
+gc{quantile="0.9"} 0.75
+gc_sum 17
+gc_count 40
+# TYPE sum_only histogram
+sum_only_sum 3
+nobody_explains_this{x="y",otel_scope_name="lib",otel_scope_version="2",otel_scope_kind="k"} 7
+target_info{region="eu",zone="a"} 1
+''')
+OPENMETRICS = ('application/openmetrics-text; version=1.0.0', '''# TYPE jobs_seconds counter
+# HELP jobs_seconds Jobs done.
+# UNIT jobs_seconds seconds
+jobs_seconds_total{q="a"} 17 # {trace_id="0102030405060708090a0b0c0d0e0f10",span_id="0102030405060708",user="u"} 1 1520879607.789
+# TYPE size_bytes histogram
+# UNIT size_bytes bytes
+size_bytes_bucket{le="10.0"} 1
+size_bytes_bucket{le="+Inf"} 2 # {id="x"} 99.0
+size_bytes_count 2
+size_bytes_sum 100.0
+# TYPE build info
+build_info{version="1"} 1
+# TYPE state stateset
+state{state="on"} 1
+state{state="off"} 0
+# TYPE what unknown
+what 4
+# EOF
+''')
+
+
+class Pages(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        kind, text = TEXT if self.path == '/text' else OPENMETRICS
+        body = text.encode()
+        self.send_response(200)
+        self.send_header('Content-Type', kind)
+        self.send_header('Content-Length', str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+VARYING = ('scrape_duration_seconds', 'scrape_series_added')
+
+
+def attributes(of):
+    return tuple(sorted((a['key'], json.dumps(a['value'], sort_keys=True)) for a in of.get('attributes', [])))
+
+
+def told(path):
+    """Everything but times, as a set; several scrapes of the same page tell the same."""
+    found = set()
+    for line in open(path) if os.path.exists(path) else ():
+        try:
+            request = json.loads(line)
+        except ValueError:
+            continue  # being written
+        for resource in request.get('resourceMetrics', []):
+            for scope in resource.get('scopeMetrics', []):
+                who = (attributes(resource.get('resource', {})), scope['scope'].get('name'), attributes(scope['scope']))
+                for metric in scope.get('metrics', []):
+                    kind = next(k for k in ('gauge', 'sum', 'histogram', 'exponentialHistogram', 'summary') if k in metric)
+                    what = (metric['name'], metric.get('description', ''), metric.get('unit', ''), kind, metric[kind].get('isMonotonic'),
+                            metric[kind].get('aggregationTemporality'), json.dumps(metric.get('metadata')))
+                    for point in metric[kind].get('dataPoints', []):
+                        if metric['name'] in VARYING:
+                            continue
+                        rest = {k: v for k, v in point.items() if k not in ('attributes', 'timeUnixNano', 'exemplars')}
+                        found.add((who, what, attributes(point), json.dumps(rest, sort_keys=True)))
+                        for exemplar in point.get('exemplars', []):  # leat tells one once, the Collector at each scrape
+                            exemplar.get('filteredAttributes', []).sort(key=lambda a: a['key'])
+                            if exemplar.get('asDouble') == 99:
+                                exemplar.pop('timeUnixNano')  # none of its own
+                            found.add((who, what, attributes(point), 'exemplar', json.dumps(exemplar, sort_keys=True)))
+    return found
+
+
+def test_scraped_pages_become_what_the_collectors_receiver_makes(agent, server):
+    pages = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Pages)
+    threading.Thread(target=pages.serve_forever, daemon=True).start()
+    jobs = [{'job_name': name, 'metrics_path': '/' + name, 'static_configs': [{'targets': ['127.0.0.1:%d' % pages.server_port]}]}
+            for name in ('text', 'openmetrics')]
+    receiver = {'config': {'global': {'scrape_interval': '1s', 'scrape_timeout': '1s'}, 'scrape_configs': jobs}}
+    theirs = server('otelcol', conf=SCRAPER % ('  prometheus: ' + json.dumps(receiver), 'prometheus'), folder='theirs')
+    ours = server('otelcol', conf=SCRAPER % ('', 'otlp'), folder='ours')
+    one = agent(pipeline({'prometheus': receiver}, {'otlp_http': {'endpoint': ours['HTTP']}}, ('metrics',)))
+    files = [os.path.join(s['DIR'], 'metrics.json') for s in (ours, theirs)]
+    try:
+        until(lambda: all(len(told(f)) > 15 for f in files), 30, lambda: '%s told; %s' % ([len(told(f)) for f in files], one.log()[-1500:]))
+        time.sleep(3)
+        mine, wanted = told(files[0]), told(files[1])
+    finally:
+        pages.shutdown()
+    assert mine == wanted, 'only ours:\n%s\nonly theirs:\n%s' % tuple('\n'.join(map(str, sorted(one, key=str))) for one in (mine - wanted, wanted - mine))
+    one.check_ledger()
     assert one.stop() == 0
