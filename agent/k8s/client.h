@@ -44,7 +44,7 @@ struct leat_k8s_credential;
 /* Reads files (kubeconfig, token, CA): when a component opens. One client serves any number of watches. */
 leat_rc leat_k8s_client_open(struct leat_loop *loop, const struct leat_k8s_client_conf *conf,
                              struct leat_k8s_client **ret_client, struct leat_err *reterr) LEAT_MUST_CHECK;
-struct leat_k8s_client *leat_k8s_client_close(struct leat_k8s_client *client); /* always NULL; every call ends inside */
+struct leat_k8s_client *leat_k8s_client_close(struct leat_k8s_client *client); /* always NULL; calls end inside, or later in this turn */
 const char *leat_k8s_client_server(const struct leat_k8s_client *client);      /* for log lines */
 struct leat_loop *leat_k8s_client_loop(struct leat_k8s_client *client);
 /* The kubeconfig's or the service account's own namespace; "" when there is none. */

@@ -183,9 +183,11 @@ struct k8s_attributes {
     struct leat_log_limit said;
 };
 
-/* Who the resource is: the source, made when it is new. *ret_source NULL: nobody (or, LEAT_EFULL, no room to remember). */
+/* Who the resource is: the source, made when it is new. *ret_source NULL: nobody (or, LEAT_EFULL, no room to remember).
+ * *ret_address: the address it was told by, when it is the one data came from; empty: none. */
 void k8s_see(struct k8s_attributes *k8s, struct leat_slice resource);
-leat_rc k8s_source_of_resource(struct k8s_attributes *k8s, struct k8s_source **ret_source, bool *ret_by_connection) LEAT_MUST_CHECK;
+leat_rc k8s_source_of_resource(struct k8s_attributes *k8s, struct k8s_source **ret_source,
+                               struct leat_slice *ret_address) LEAT_MUST_CHECK;
 leat_rc k8s_source_refresh(struct k8s_attributes *k8s, struct k8s_source *source) LEAT_MUST_CHECK;
 void k8s_sources_close(struct k8s_attributes *k8s);
 const struct k8s_seen *k8s_seen_get(const struct k8s_attributes *k8s, const char *key);
@@ -193,7 +195,7 @@ const struct k8s_seen *k8s_seen_get(const struct k8s_attributes *k8s, const char
 /* k8s_attributes_block.c */
 leat_rc k8s_encode(struct k8s_attributes *k8s, struct k8s_source *source) LEAT_MUST_CHECK; /* its attributes */
 leat_rc k8s_block_of(struct k8s_attributes *k8s, struct k8s_source *source, struct otlp_append *ret) LEAT_MUST_CHECK;
-leat_rc k8s_address_block(struct k8s_attributes *k8s, struct otlp_append *ret) LEAT_MUST_CHECK;
+leat_rc k8s_address_block(struct k8s_attributes *k8s, struct leat_slice address, struct otlp_append *ret) LEAT_MUST_CHECK;
 void k8s_blocks_drop(struct k8s_source *source);
 
 /* k8s_attributes_wait.c */

@@ -165,6 +165,18 @@ static void add_otel(struct k8s_attributes *k8s, struct k8s_source *source, cons
     }
 }
 
+/* The address data came from, when the pod is told by it. */
+static void add_address(struct k8s_attributes *k8s, struct k8s_source *source)
+{
+    const struct k8s_association *rule = &k8s->rules.associations[(uint8_t)source->key[0]];
+    uint32_t at = 1, len;
+    for (uint32_t i = 0; i < rule->count; i++, at += len + (uint32_t)sizeof len) {
+        memcpy(&len, source->key + at, sizeof len);
+        if (rule->sources[i].by == LEAT_K8S_BY_CONNECTION)
+            add(k8s, source, LEAT_SLICE("k8s.pod.ip"), leat_slice_of(source->key + at + sizeof len, len));
+    }
+}
+
 leat_rc k8s_encode(struct k8s_attributes *k8s, struct k8s_source *source)
 {
     const struct leat_k8s_facts *pod = source->facts[LEAT_K8S_POD];
@@ -173,6 +185,7 @@ leat_rc k8s_encode(struct k8s_attributes *k8s, struct k8s_source *source)
     source->attributes = leat_zalloc(ATTRIBUTES_MAX, sizeof *source->attributes);
     if (!source->attributes)
         return LEAT_ENOMEM;
+    add_address(k8s, source);
     if (k8s->rules.otel_annotations)
         add_otel(k8s, source, pod);
     add_names(k8s, source, pod);
@@ -328,23 +341,24 @@ leat_rc k8s_block_of(struct k8s_attributes *k8s, struct k8s_source *source, stru
     return rc;
 }
 
-/* Passthrough, and a connection from nobody that is known: the address itself. */
-leat_rc k8s_address_block(struct k8s_attributes *k8s, struct otlp_append *ret)
+/* Passthrough, and an address of nobody that is known: the address itself. */
+leat_rc k8s_address_block(struct k8s_attributes *k8s, struct leat_slice address, struct otlp_append *ret)
 {
     uint32_t key_at;
-    if (!k8s->connection[0] || is_there(k8s, LEAT_SLICE("k8s.pod.ip"), ret))
+    if (!address.len || address.len >= sizeof k8s->address || is_there(k8s, LEAT_SLICE("k8s.pod.ip"), ret))
         return LEAT_OK;
-    if (strcmp(k8s->connection, k8s->address) != 0) {
+    if (!leat_slice_is(address, k8s->address)) {
         struct leat_slice made;
         k8s->scratch.len = 0;
         k8s->scratch.failed = false;
-        put_attribute(&k8s->scratch, LEAT_SLICE("k8s.pod.ip"), leat_slice_str(k8s->connection), &key_at);
+        put_attribute(&k8s->scratch, LEAT_SLICE("k8s.pod.ip"), address, &key_at);
         leat_rc rc = k8s->scratch.failed ? LEAT_ENOMEM : block_bytes(&k8s->scratch, &made);
         if (rc != LEAT_OK)
             return rc;
         leat_mem_unref(k8s->address_block.mem);
         k8s->address_block = made;
-        memcpy(k8s->address, k8s->connection, sizeof k8s->address);
+        memcpy(k8s->address, address.at, address.len);
+        k8s->address[address.len] = 0;
     }
     ret->block = k8s->address_block;
     return LEAT_OK;

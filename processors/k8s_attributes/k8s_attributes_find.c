@@ -158,16 +158,17 @@ static leat_rc source_new(struct k8s_attributes *k8s, uint64_t hash, uint32_t le
     return LEAT_OK;
 }
 
-leat_rc k8s_source_of_resource(struct k8s_attributes *k8s, struct k8s_source **ret_source, bool *ret_by_connection)
+leat_rc k8s_source_of_resource(struct k8s_attributes *k8s, struct k8s_source **ret_source, struct leat_slice *ret_address)
 {
     *ret_source = NULL;
-    *ret_by_connection = false;
+    *ret_address = (struct leat_slice){0};
     uint32_t len = identify(k8s);
     if (!len)
         return LEAT_OK;
     const struct k8s_association *rule = &k8s->rules.associations[(uint8_t)k8s->identity[0]];
     for (uint32_t i = 0; i < rule->count; i++)
-        *ret_by_connection |= !rule->sources[i].name;
+        if (rule->sources[i].by == LEAT_K8S_BY_CONNECTION)
+            *ret_address = said(k8s, &rule->sources[i]);
     if (!k8s->feed)
         return LEAT_OK;
     if (!k8s->buckets && !(k8s->buckets = leat_zalloc(K8S_BUCKETS, sizeof *k8s->buckets)))

@@ -44,7 +44,8 @@ static bool waits(struct k8s_attributes *k8s, struct k8s_source *source)
     return source->wait_until_ns != 0;
 }
 
-static leat_rc with_pod(struct k8s_attributes *k8s, struct k8s_source *source, bool by_connection, struct otlp_append *ret)
+static leat_rc with_pod(struct k8s_attributes *k8s, struct k8s_source *source, struct leat_slice address,
+                        struct otlp_append *ret)
 {
     leat_rc rc = k8s_source_refresh(k8s, source);
     if (rc != LEAT_OK)
@@ -55,7 +56,7 @@ static leat_rc with_pod(struct k8s_attributes *k8s, struct k8s_source *source, b
     k8s->results[known ? K8S_FOUND : K8S_UNKNOWN]++;
     if (known)
         return k8s_block_of(k8s, source, ret);
-    return by_connection ? k8s_address_block(k8s, ret) : LEAT_OK;
+    return k8s_address_block(k8s, address, ret);
 }
 
 /* LEAT_EBUSY: the batch has to wait. */
@@ -63,17 +64,17 @@ static leat_rc look(void *ctx, struct leat_slice resource, struct otlp_append *r
 {
     struct k8s_attributes *k8s = ctx;
     struct k8s_source *source;
-    bool by_connection;
+    struct leat_slice address;
     k8s_see(k8s, resource);
-    leat_rc rc = k8s_source_of_resource(k8s, &source, &by_connection);
+    leat_rc rc = k8s_source_of_resource(k8s, &source, &address);
     if (rc == LEAT_ENOMEM)
         return rc;
     if (k8s->all_epoch == k8s->epoch)
         return LEAT_EBUSY;
     if (source)
-        return with_pod(k8s, source, by_connection, ret);
-    if (rc == LEAT_OK && by_connection && !k8s->feed)
-        return k8s_address_block(k8s, ret);
+        return with_pod(k8s, source, address, ret);
+    if (rc == LEAT_OK && address.len && !k8s->feed)
+        return k8s_address_block(k8s, address, ret);
     if (k8s->nameless_epoch == k8s->epoch)
         return LEAT_EBUSY;
     k8s->results[rc == LEAT_EFULL ? K8S_UNKNOWN : K8S_NAMELESS]++;
@@ -84,10 +85,10 @@ static leat_rc mark(void *ctx, struct leat_slice resource, struct otlp_append *r
 {
     struct k8s_attributes *k8s = ctx;
     struct k8s_source *source;
-    bool by_connection;
+    struct leat_slice address;
     (void)ret;
     k8s_see(k8s, resource);
-    leat_rc rc = k8s_source_of_resource(k8s, &source, &by_connection);
+    leat_rc rc = k8s_source_of_resource(k8s, &source, &address);
     if (rc == LEAT_OK && source)
         source->epoch = k8s->epoch;
     else

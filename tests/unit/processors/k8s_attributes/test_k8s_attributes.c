@@ -175,13 +175,13 @@ LEAT_TEST(pods_are_known_by_the_default_rules)
     for (size_t cut = 0; cut < 60; cut++)
         EXPECT_STR(through(&rig, LOGS(A("k8s.pod.ip", "10.0.0.7") "," A("z", "1")), NULL, cut),
                    LOGS(A("k8s.pod.ip", "10.0.0.7") "," A("z", "1") "," FOUND "," IMAGE));
-    EXPECT_STR(through(&rig, LOGS(A("ip", "10.0.0.7")), NULL, 0), LOGS(A("ip", "10.0.0.7") "," FOUND "," IMAGE));
-    EXPECT_STR(through(&rig, LOGS(A("host.name", "10.0.0.7")), NULL, 0), LOGS(A("host.name", "10.0.0.7") "," FOUND "," IMAGE));
-    EXPECT_STR(through(&rig, LOGS(A("z", "1")), "10.0.0.7:999", 0), LOGS(A("z", "1") "," FOUND "," IMAGE));
-    EXPECT_STR(through(&rig, LOGS(""), "[::ffff:10.0.0.7]:999", 0), LOGS(FOUND "," IMAGE));
+    EXPECT_STR(through(&rig, LOGS(A("ip", "10.0.0.7")), NULL, 0), LOGS(A("ip", "10.0.0.7") "," A("k8s.pod.ip", "10.0.0.7") "," FOUND "," IMAGE));
+    EXPECT_STR(through(&rig, LOGS(A("host.name", "10.0.0.7")), NULL, 0), LOGS(A("host.name", "10.0.0.7") "," A("k8s.pod.ip", "10.0.0.7") "," FOUND "," IMAGE));
+    EXPECT_STR(through(&rig, LOGS(A("z", "1")), "10.0.0.7:999", 0), LOGS(A("z", "1") "," A("k8s.pod.ip", "10.0.0.7") "," FOUND "," IMAGE));
+    EXPECT_STR(through(&rig, LOGS(""), "[::ffff:10.0.0.7]:999", 0), LOGS(A("k8s.pod.ip", "10.0.0.7") "," FOUND "," IMAGE));
     for (size_t cut = 0; cut < 60; cut++)
         EXPECT_STR(through(&rig, LOGS(A("k8s.namespace.name", "mine") "," A("ip", "10.0.0.7") "," A("k8s.pod.name", "")), NULL, cut),
-                   LOGS(A("k8s.namespace.name", "mine") "," A("ip", "10.0.0.7") "," A("k8s.pod.name", "web-7d9f-x") ","
+                   LOGS(A("k8s.namespace.name", "mine") "," A("ip", "10.0.0.7") "," A("k8s.pod.ip", "10.0.0.7") "," A("k8s.pod.name", "web-7d9f-x") ","
                         A("k8s.node.name", "n1") "," A("k8s.deployment.name", "web") "," A("k8s.pod.labels.app", "web!") ","
                         A("label_front", "front") "," IMAGE));
     EXPECT_STR(through(&rig, LOGS(A("host.name", "web")), NULL, 0), LOGS(A("host.name", "web")));
@@ -266,8 +266,8 @@ LEAT_TEST(waiting_ends)
     EXPECT_EQ(rig.sink.count, 0);
     paper_run(&rig.paper, PAPER_S / 5);
     EXPECT_EQ(rig.sink.count, 1);
-    EXPECT_STR(rig.sink.got[0], LOGS(A("ip", "10.9.9.9")));
-    EXPECT_STR(through(&rig, LOGS(A("ip", "10.9.9.9")), NULL, 0), LOGS(A("ip", "10.9.9.9")));
+    EXPECT_STR(rig.sink.got[0], LOGS(A("ip", "10.9.9.9") "," A("k8s.pod.ip", "10.9.9.9")));
+    EXPECT_STR(through(&rig, LOGS(A("ip", "10.9.9.9")), NULL, 0), LOGS(A("ip", "10.9.9.9") "," A("k8s.pod.ip", "10.9.9.9")));
     EXPECT_EQ(rig.counts[K8S_GIVEN_UP], 1);
     EXPECT_EQ(rig.counts[K8S_UNKNOWN], 2);
     for (int i = 0; i < 11; i++) {
@@ -324,7 +324,7 @@ LEAT_TEST(pods_come_change_and_go)
     EXPECT(strstr(through(&rig, LOGS(A("ip", "10.0.0.7")), NULL, 0), "n2"));
     EXPECT_EQ(leat_k8s_feed_pods(rig.feed), 2);
     paper_run(&rig.paper, 30 * PAPER_S);
-    EXPECT_STR(through(&rig, LOGS(A("ip", "10.0.0.7")), NULL, 0), LOGS(A("ip", "10.0.0.7")));
+    EXPECT_STR(through(&rig, LOGS(A("ip", "10.0.0.7")), NULL, 0), LOGS(A("ip", "10.0.0.7") "," A("k8s.pod.ip", "10.0.0.7")));
     EXPECT_EQ(leat_k8s_feed_pods(rig.feed), 1);
     rig_close(&rig);
 }
