@@ -35,7 +35,7 @@ struct kafka_conf {
     int encoding;
     bool traces_by_id, logs_by_trace_id, logs_by_resource, metrics_by_resource;
     struct {
-        bool sticky, round_robin;
+        bool sticky, round_robin, least_backup;
         int hasher;
     } partitioner;
     struct leat_strings metadata_keys;

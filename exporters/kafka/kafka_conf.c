@@ -72,7 +72,11 @@ static const struct leat_field partitioner_fields[] = {
      .fields = no_fields,
      .present = LEAT_PRESENT(CONF, partitioner.round_robin),
      .doc = "each record to the next partition, whatever its key"},
-    {.key = "least_backup", .type = LEAT_REFUSED, .doc = "librdkafka does not tell how much waits for a partition"},
+    {.key = "least_backup", /* written empty, as it is by nature, it must not pass for absent */
+     .type = LEAT_SECTION,
+     .fields = no_fields,
+     .present = LEAT_PRESENT(CONF, partitioner.least_backup),
+     .doc = "not supported: librdkafka does not tell how much waits for a partition"},
     {.key = "extension", .type = LEAT_REFUSED, .doc = "partitioner extensions are not supported"},
     {0}};
 
@@ -333,6 +337,9 @@ leat_rc kafka_check(const struct leat_exporter_conf *conf, struct leat_err *rete
         return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "brokers must name one at least");
     if (own->partitioner.sticky && own->partitioner.round_robin)
         return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "record_partitioner: at most one may be set");
+    if (own->partitioner.least_backup)
+        return LEAT_RAISE(reterr, LEAT_ECONFIG, 0,
+                          "record_partitioner: least_backup is not supported: librdkafka does not tell how much waits for a partition");
     if (own->encoding > KAFKA_OTLP_JSON)
         return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "encoding: raw and text are for logs: use logs::encoding");
     leat_rc rc = check_keys(own, reterr);

@@ -129,6 +129,9 @@ LEAT_TEST(kafka_refuses_bad_configurations)
     bench.own.partitioner.sticky = bench.own.partitioner.round_robin = true;
     expect_refused(&bench, "at most one");
     bench_init(&bench, "localhost:1");
+    bench.own.partitioner.least_backup = true;
+    expect_refused(&bench, "least_backup");
+    bench_init(&bench, "localhost:1");
     bench.own.tls = (struct leat_tls_conf){.present = true, .ca_pem = "x"};
     EXPECT_OK(kafka_check(&bench.conf, NULL));
     bench.own.resolve_canonical = true;
