@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Ticks, room and the end of a target, on a clock of ours. Pages are put in by hand; a target over its limit needs no network. */
+#include "tests/unit/receivers/prometheus/rig.h"
+
+#define S 1000000000ull
+
+struct out {
+    struct leat_stage stage;
+    struct rig *rig;
+    bool full;
+    uint32_t reserved;
+    struct leat_strbuf told;
+};
+
+static leat_rc reserve(struct leat_stage *stage, const struct leat_batch *batch)
+{
+    (void)batch;
+    return LEAT_CONTAINER(stage, struct out, stage)->full ? LEAT_AGAIN : LEAT_OK;
+}
+static void cancel(struct leat_stage *stage, const struct leat_batch *batch)
+{
+    (void)stage;
+    (void)batch;
+}
+static void put(struct leat_stage *stage, struct leat_batch *batch)
+{
+    struct out *out = LEAT_CONTAINER(stage, struct out, stage);
+    for (uint32_t s = 0, n; s < batch->payload.count; s++) {
+        const struct leat_prom_sample *samples = leat_prom_samples(&batch->payload.vec[s], &n);
+        for (uint32_t i = 0; i < n; i++) {
+            leat_strbuf_clear(&out->rig->out);
+            leat_strbuf_puts(&out->rig->out, "");
+            rig_tell_sample(out->rig, &samples[i]);
+            leat_strbuf_puts(&out->told, out->rig->out.at);
+        }
+    }
+    leat_batch_end(batch, LEAT_DELIVERED, LEAT_DROP_REFUSED);
+}
+static const struct leat_stage_ops stage_ops = {.reserve = reserve, .cancel = cancel, .put = put};
+
+static void wake(struct leat_waiter *waiter) { prometheus__resume(waiter->ctx); }
+
+static struct rig *begin(struct out *out)
+{
+    struct rig *rig = rig_open();
+    *out = (struct out){.stage = {&stage_ops}, .rig = rig};
+    rig->host.out[LEAT_METRICS] = &out->stage;
+    rig->host.gate = leat_zalloc(1, sizeof *rig->host.gate);
+    leat_gate_init(rig->host.gate, rig->loop);
+    rig->host.waiter = (struct leat_waiter){.wake = wake, .ctx = &rig->state};
+    leat_list_init(&rig->host.waiter.link);
+    rig_ready(rig);
+    rig->job.settings.interval_ns = 10 * (int64_t)S;
+    return rig;
+}
+
+static void run(struct rig *rig, uint64_t ns)
+{
+    uint64_t end = rig->world->mono_ns(rig->world) + ns, due;
+    while ((due = leat_loop_next_due_ns(rig->loop)) <= end) {
+        sim_world_advance_to(rig->world, due);
+        while (leat_loop_run_once(rig->loop, false) && leat_loop_next_due_ns(rig->loop) <= due)
+            continue;
+    }
+    sim_world_advance_to(rig->world, end);
+    (void)leat_loop_run_once(rig->loop, false);
+}
+
+static void end(struct rig *rig, struct out *out)
+{
+    EXPECT_EQ(rig->state.in_flight, 0);
+    leat_strbuf_done(&out->told);
+    leat_gate_done(rig->host.gate);
+    leat_free(rig->host.gate);
+    rig->host.gate = NULL;
+    rig_close(rig);
+}
+
+static uint32_t count(const char *text, const char *what)
+{
+    uint32_t n = 0;
+    for (const char *at = text; at && (at = strstr(at, what)); at += strlen(what))
+        n++;
+    return n;
+}
+
+/* Scenario:   a job with more targets than it may have, for a minute; half of it with no room behind.
+ * Guarantees: up 0 at every tick, all at one distance; a tick without room is left out and counted; what was read is sent later. */
+LEAT_TEST(ticks_come_at_one_distance_and_wait_for_room)
+{
+    struct out out;
+    struct rig *rig = begin(&out);
+    rig->reports = true;
+    rig->job.targets = leat_targets_ref(&rig->list);
+    rig->job.over_target_limit = true;
+    prometheus__target_begin(rig->target);
+    run(rig, 60 * S);
+    EXPECT_EQ(count(out.told.at, "up 0 @"), 6);
+    EXPECT_EQ(rig->counts[PROMETHEUS_FAIL_TARGET_LIMIT], 6);
+    long long first, second;
+    EXPECT_EQ(sscanf(out.told.at, "up 0 @%lld", &first), 1);
+    EXPECT_EQ(sscanf(strstr(out.told.at + 1, "\nup 0 @") + 1, "up 0 @%lld", &second), 1);
+    EXPECT_EQ(second - first, 10000);
+    out.full = true;
+    run(rig, 30 * S);
+    EXPECT_EQ(count(out.told.at, "up 0 @"), 6);
+    EXPECT_EQ(rig->counts[PROMETHEUS_SKIPPED_ROOM], 2); /* one was read and waits */
+    out.full = false;
+    prometheus__resume(&rig->state);
+    EXPECT_EQ(count(out.told.at, "up 0 @"), 7);
+    run(rig, 10 * S);
+    EXPECT_EQ(count(out.told.at, "up 0 @"), 8);
+    leat_targets_unref(rig->job.targets);
+    end(rig, &out);
+}
+
+/* A page of now, as if it had been fetched. */
+static void scraped(struct rig *rig)
+{
+    int64_t now_ms = (int64_t)(rig->world->unix_ns(rig->world) / 1000000);
+    EXPECT_OK(rig_page(rig, now_ms, PROMETHEUS_CLASSIC, "a 1\nb 2\n"));
+    rig->target->scrapes++;
+    rig->target->last_tick_ms = now_ms;
+}
+
+/* Scenario:   a target leaves the list for good.
+ * Guarantees: after two ticks and a tenth all its series and reports are marked with the time of the first tick; then it is gone. */
+LEAT_TEST(a_target_that_went_is_marked)
+{
+    struct out out;
+    struct rig *rig = begin(&out);
+    rig->reports = true;
+    prometheus__target_begin(rig->target);
+    leat_timer_stop(rig->loop, &rig->target->timer);
+    scraped(rig);
+    uint64_t due = rig->target->ticks.next_mono_ns, now = rig->world->mono_ns(rig->world);
+    leat_timer_start(rig->loop, &rig->target->timer, due - now);
+    prometheus__target_leave(rig->target);
+    rig->target = NULL; /* its own from here */
+    run(rig, due - now + 10 * S + S / 2);
+    EXPECT(!out.told.at);
+    run(rig, S);
+    EXPECT_EQ(count(out.told.at, "stale @"), 7);
+    EXPECT_EQ(count(out.told.at, "a stale @"), 1);
+    EXPECT_EQ(count(out.told.at, "up stale @"), 1);
+    EXPECT_EQ(rig->state.target_count, 0);
+    end(rig, &out);
+}
+
+/* Scenario:   a target leaves and is back before it was marked; another never was scraped.
+ * Guarantees: no markers. */
+LEAT_TEST(a_target_that_comes_back_goes_on)
+{
+    struct out out;
+    struct rig *rig = begin(&out);
+    struct leat_targets none = {.refs = 2, .count = 0};
+    rig->list.at = &rig->at;
+    prometheus__target_begin(rig->target);
+    leat_timer_stop(rig->loop, &rig->target->timer);
+    scraped(rig);
+    prometheus__targets_changed(&rig->state, 0, &none);
+    EXPECT(rig->target->gone);
+    prometheus__targets_changed(&rig->state, 0, &rig->list);
+    EXPECT(!rig->target->gone);
+    EXPECT_EQ(rig->state.target_count, 1);
+    rig->target->scrapes = 0;
+    prometheus__targets_changed(&rig->state, 0, &none);
+    EXPECT_EQ(rig->state.target_count, 0);
+    rig->target = NULL;
+    run(rig, 60 * S);
+    EXPECT(!out.told.at);
+    rig->job.targets = leat_targets_unref(rig->job.targets);
+    end(rig, &out);
+}
