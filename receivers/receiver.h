@@ -20,6 +20,7 @@ struct leat_receiver_type {
     const struct leat_field *fields;
     const struct leat_default *defaults; /* other defaults for shared tables; NULL: none */
     const struct leat_counter_def *counters;
+    bool patient;              /* it keeps its place and can wait (tailed files); see leat_host.patient */
     const char *const *transports; /* what batch->transport counts: the label of otelcol_receiver_* metrics; NULL: "" */
     leat_rc (*check)(const void *conf, struct leat_err *reterr);
     leat_rc (*start)(void *state, const void *conf, struct leat_host *host, struct leat_err *reterr);

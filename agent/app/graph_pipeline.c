@@ -262,6 +262,7 @@ static leat_rc receiver_new(struct leat_shard *shard, const struct leat_plan_par
     receiver->type = part->type->descriptor;
     receiver->shard = shard;
     leat_graph__host_init(&receiver->host, shard, part->id);
+    receiver->host.patient = receiver->type->patient;
     receiver->host.waiter = (struct leat_waiter){.wake = wake_receiver, .ctx = receiver};
     leat_list_init(&receiver->host.waiter.link);
     receiver->state = leat_zalloc(1, receiver->type->state_size);

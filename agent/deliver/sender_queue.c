@@ -75,6 +75,19 @@ static bool paced(const struct leat_sender *sender)
            leat_loop_now_ns(sender->loop) - sender->moved_ns < PACE_NS;
 }
 
+static uint64_t patient_bytes_max(const struct leat_sender *sender) { return sender->pace_bytes / 2; }
+
+/* What is tailed lies safely in its file: of such sources no more is taken than half of what they leave unacknowledged, so
+ * that a dead destination shows as full before it has stopped them for all. */
+static bool enough_of_patient(struct leat_sender *sender, const struct leat_batch *batch)
+{
+    uint64_t held = sender->queued_bytes + sender->out_bytes;
+    if (!batch->patient || !sender->pace_bytes)
+        return false;
+    sender->refused_patient = held > 0 && held + batch->payload.bytes > patient_bytes_max(sender);
+    return sender->refused_patient;
+}
+
 static leat_rc queue_reserve(struct leat_stage *node, const struct leat_batch *batch)
 {
     struct leat_sender *sender = LEAT_CONTAINER(node, struct leat_sender, node);
@@ -85,7 +98,8 @@ static leat_rc queue_reserve(struct leat_stage *node, const struct leat_batch *b
         note(&sender->reserved, units);
         return LEAT_OK;
     }
-    if (!sender->draining && !paced(sender) && leat_sender__reserve(sender->totals, &sender->reserved, units))
+    if (!sender->draining && !paced(sender) && !enough_of_patient(sender, batch) &&
+        leat_sender__reserve(sender->totals, &sender->reserved, units))
         return LEAT_OK;
     leat_ledger__add(&sender->ledger.refused, batch->item_count);
     return LEAT_AGAIN;
@@ -129,6 +143,8 @@ void leat_sender__put_reserved(struct leat_sender *sender, struct leat_batch *ba
 static bool queue_drained(const struct leat_stage *node)
 {
     const struct leat_sender *sender = LEAT_CONTAINER(node, const struct leat_sender, node);
+    if (sender->refused_patient && (sender->queued_bytes + sender->out_bytes) * 2 > patient_bytes_max(sender))
+        return false;
     return __atomic_load_n(&sender->totals->queue_left, __ATOMIC_RELAXED) * 2 >= sender->totals->queue_size;
 }
 
@@ -251,6 +267,8 @@ static void add_part(struct leat_sender__load *load, struct leat_batch *batch)
         (struct leat_sender__part){.ack = batch->ack, .first = load->item_count, .left = batch->item_count};
     load->item_count += batch->item_count;
     load->units += leat_sender__units(load->sender, batch);
+    load->payload_bytes += batch->payload.bytes;
+    load->sender->out_bytes += batch->payload.bytes;
 }
 
 static void begin(struct leat_sender__load *load, struct leat_sender__shipment *shipment, struct leat_batch *batch)

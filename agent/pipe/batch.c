@@ -132,6 +132,7 @@ struct leat_batch *leat_batch_share(const struct leat_batch *batch)
     twin->pinned_bytes = batch->pinned_bytes;
     twin->meta = leat_meta_ref(batch->meta);
     memcpy(twin->peer, batch->peer, sizeof twin->peer);
+    twin->patient = batch->patient;
     twin->ack = batch->ack;
     twin->born_ns = batch->born_ns;
     return twin;

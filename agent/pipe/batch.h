@@ -35,6 +35,7 @@ struct leat_batch {
     enum leat_signal signal;
     const struct leat_form_ops *form;
     uint32_t item_count;
+    bool patient;          /* its source keeps its place and can wait: see leat_host.patient */
     uint32_t transport;    /* what it came by: index into the receiver's transports; 0 where there is but one */
     uint64_t pinned_bytes; /* what it keeps alive; at least the payload */
     struct leat_chain payload;

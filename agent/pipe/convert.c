@@ -91,6 +91,7 @@ static leat_rc make(const struct leat_convert *convert, const struct leat_batch 
     }
     made->transport = batch->transport;
     memcpy(made->peer, batch->peer, sizeof made->peer);
+    made->patient = batch->patient;
     made->pinned_bytes = made->payload.bytes;
     made->meta = leat_meta_ref(batch->meta);
     made->born_ns = batch->born_ns;

@@ -57,6 +57,7 @@ leat_rc leat_emit(struct leat_host *host, struct leat_batch *batch)
     struct leat_stage *out = host->out[batch->signal];
     if (!out)
         return LEAT_EUNSUPPORTED;
+    batch->patient = host->patient;
     leat_rc rc = short_of_memory() ? LEAT_AGAIN : leat_stage_reserve(out, batch);
     if (rc != LEAT_OK) {
         if (rc != LEAT_AGAIN || !host->waits_room[batch->signal]) /* else it waits, and is not refused */

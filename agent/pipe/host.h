@@ -30,6 +30,9 @@ struct leat_host {
     struct leat_stage *out[LEAT_SIGNAL_COUNT]; /* receivers: where each signal goes; NULL: no pipeline */
     bool waits_final[LEAT_SIGNAL_COUNT];      /* receivers: answer when the ack is final, not when it is accepted */
     bool waits_room[LEAT_SIGNAL_COUNT];       /* push receivers: keep a refused batch until there is room (block_on_overflow) */
+    /* receivers: what it emits waits at its source as well as in a queue, so a destination takes no more of it than half of
+     * leat::inflight_bytes; a dead one is then seen as full while the source still has something to give to the others */
+    bool patient;
     struct leat_ledger ledger[LEAT_SIGNAL_COUNT];
     struct leat_came came[LEAT_TRANSPORTS_MAX][LEAT_SIGNAL_COUNT]; /* receivers: by batch->transport */
     struct leat_stage *next;                   /* processors: the next one */

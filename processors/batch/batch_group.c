@@ -121,6 +121,7 @@ static bool join(struct batch_group *group, struct leat_batch *in)
         return false;
     }
     leat_peer_merge(open->peer, in->peer);
+    open->patient |= in->patient;
     open->item_count += in->item_count;
     open->pinned_bytes += in->pinned_bytes;
     leat_batch_free(in);
@@ -156,6 +157,7 @@ static struct leat_batch *cut_off(struct leat_batch *batch, uint32_t items)
     rest->item_count = batch->item_count - items;
     rest->meta = leat_meta_ref(batch->meta);
     memcpy(rest->peer, batch->peer, sizeof rest->peer);
+    rest->patient = batch->patient;
     rest->ack = batch->ack;
     rest->born_ns = batch->born_ns;
     leat_ack_split(batch->ack, 1);

@@ -41,5 +41,5 @@ LEAT_RECEIVER(file_log, .summary = "log files, tailed: container logs of pods, p
               .aliases = aliases, .signals = LEAT_SIGNAL_BIT(LEAT_LOGS), .forms = LEAT_FORM_OTLP,
               .conf_size = sizeof(struct file_log_conf), .state_size = sizeof(struct file_log),
               .fields = file_log__fields, .counters = file_log__counters, .check = file_log__check,
-              .start = file_log__start, .pause = file_log__pause, .resume = file_log__resume, .stop = file_log__stop,
+              .patient = true, .start = file_log__start, .pause = file_log__pause, .resume = file_log__resume, .stop = file_log__stop,
               .dump = file_log__dump, .close = file_log__close);

@@ -38,7 +38,8 @@ leat_rc rig_open(struct rig *rig)
                                     .codec = &codec,
                                     .carrier = &rig->carrier.base,
                                     .totals = &rig->totals,
-                                    .coding = rig->coding};
+                                    .coding = rig->coding,
+                                    .pace_bytes = rig->pace_bytes};
     return leat_sender_open(&opts, &rig->sender);
 }
 
@@ -50,6 +51,7 @@ static void heard(struct leat_ack *ack)
 leat_rc rig_put_batch(struct rig *rig, struct leat_batch *batch)
 {
     struct rig_source *source = &rig->sources[rig->source_count];
+    batch->patient = rig->patient;
     assert_true(rig->source_count < RIG_SOURCES_MAX);
     *source = (struct rig_source){.items = batch->item_count};
     leat_ack_init(&source->ack, heard);

@@ -34,6 +34,8 @@ struct rig {
     const struct leat_codec *foreign; /* a real exporter's instead of the toy's */
     enum leat_signal signal;
     uint32_t shards; /* of the totals */
+    uint64_t pace_bytes;
+    bool patient; /* what rig_put offers comes from a source that can wait */
 };
 struct rig *rig_new(void); /* conf: the Collector's defaults; change it, then rig_open */
 leat_rc rig_open(struct rig *rig) LEAT_MUST_CHECK;
