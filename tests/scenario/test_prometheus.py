@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pages that lie, beside one that does not: each ends in a counter and a log line that names its target, and harms nobody."""
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from leatkit import Agent, until
+
+SERIES = 60000
+
+
+class Liar(BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+    rounds = {}
+
+    def do_GET(self):
+        name = self.path[1:]
+        n = self.rounds[name] = self.rounds.get(name, 0) + 1
+        body, status = {
+            'good': lambda: 'good 1\nround %d\n' % n,
+            'flood': lambda: ''.join('flood{i="%d"} 1\n' % (n * SERIES + i) for i in range(SERIES)),
+            'label': lambda: 'long{x="%s"} 1\n' % ('y' * 3000000),
+            'names': lambda: 'many{%s} 1\n' % ','.join('l%d="1"' % i for i in range(6000)),
+            'half': lambda: 'a 1\nb{c="d',
+            'wrong': lambda: '# TYPE a nonsense\na 1\n',
+            'twice': lambda: 'a 1\na 2\n',
+            'bytes': lambda: 'a{b="\udcff"} 1\n',
+            'large': lambda: 'a 1\n' * 600000,
+            'none': lambda: '',
+        }[name](), 500 if name == 'none' else 200
+        body = body.encode('utf-8', 'surrogateescape')
+        try:
+            self.send_response(status)
+            self.send_header('Content-Type', 'application/vnd.google.protobuf' if name == 'wrong' and n % 2 else 'text/plain; version=0.0.4')
+            self.send_header('Content-Length', str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+        except OSError:
+            self.close_connection = True
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def liar():
+    httpd = ThreadingHTTPServer(('127.0.0.1', 0), Liar)
+    httpd.daemon_threads = True
+    Liar.rounds.clear()
+    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+    yield httpd.server_address[1]
+    httpd.shutdown()
+
+
+def test_pages_that_lie_harm_nobody(tmp_path, liar):
+    names = ('good', 'flood', 'label', 'names', 'half', 'wrong', 'twice', 'bytes', 'large', 'none')
+    jobs = [{'job_name': name, 'scrape_interval': '1s', 'metrics_path': '/' + name, 'static_configs': [{'targets': ['127.0.0.1:%d' % liar]}]} for name in names]
+    one = Agent(str(tmp_path / 'leat'), {
+        'receivers': {'prometheus': {'config': {'scrape_configs': jobs}, 'max_series_per_target': SERIES // 2, 'max_body_bytes': '2MiB'}},
+        'exporters': {'nop': None}, 'service': {'pipelines': {'metrics': {'receivers': ['prometheus'], 'exporters': ['nop']}}}})
+    one.start()
+    try:
+        until(lambda: all(Liar.rounds.get(name, 0) >= 4 for name in names), 60, 'four rounds')
+        failed = 'leat_prometheus_scrapes_failed_total'
+        for reason in ('series_limit', 'malformed', 'body_size_limit', 'status'):
+            assert one.total(failed, reason=reason) > 0, reason
+        assert one.total('leat_prometheus_samples_left_out_total', reason='duplicate') > 0
+        log = one.log()
+        for name in names:
+            told = [line for line in log.splitlines() if 'scrape failed' in line and ':%d/%s:' % (liar, name) in line]
+            assert (len(told) > 0) == (name not in ('good', 'twice')), name
+            assert len(told) <= 2, told  # one in ten seconds
+        rounds = Liar.rounds['good']
+        until(lambda: Liar.rounds['good'] > rounds + 2, 20, 'the good target goes on')
+    finally:
+        one.close()
