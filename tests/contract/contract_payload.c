@@ -57,6 +57,8 @@ static void span(struct bytes *out)
 
 static void profile(struct bytes *out)
 {
+    put(out, 0x0a, "", 0);                  /* Profile.sample_type: the zero value */
+    put(out, 0x12, "\x22\x01\x01", 3);      /* a sample of the value 1: without one there is nothing to deliver */
     put(out, 0x3a, "0123456789abcdef", 16); /* Profile.profile_id */
     wrap(out, 0x12);                        /* ScopeProfiles.profiles */
 }
