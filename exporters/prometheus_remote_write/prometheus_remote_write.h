@@ -46,6 +46,7 @@ struct prw_state {
     const char *url;
     struct leat_world *world;
     uint32_t shard_count;
+    uint64_t request_bytes_max;
     struct rw_label *external;
     struct rw_outgoing scraped, translated;
     struct rw1 one;

@@ -7,6 +7,7 @@
 
 #define AT(member) LEAT_AT(struct prw_conf, member)
 #define WITHIN(section, member) (LEAT_AT(struct prw_conf, section.member) - LEAT_AT(struct prw_conf, section))
+#define BATCH_BYTES 3000000u /* where 0 is given, as the Collector has it */
 #define REFUSED(name, why) {.key = name, .type = LEAT_REFUSED, .doc = why}
 
 static const char *const messages[] = {"auto", "prometheus.WriteRequest", "io.prometheus.write.v2.Request", NULL};
@@ -160,6 +161,7 @@ leat_rc prw_open(void *state, const struct leat_exporter_conf *conf, enum leat_s
     prw->conf = own;
     prw->world = world;
     prw->url = http->endpoint;
+    prw->request_bytes_max = own->batch_bytes_max ? (uint64_t)own->batch_bytes_max : BATCH_BYTES;
     int64_t parallel = own->parallel_max ? own->parallel_max : conf->deliver->queue.num_consumers;
     prw->shard_count = (uint32_t)(parallel < PRW_SHARDS_MAX ? parallel : PRW_SHARDS_MAX);
     struct rw_otlp_conf otlp = {.namer = namer_of(own), .target_info = own->target_info.enabled,

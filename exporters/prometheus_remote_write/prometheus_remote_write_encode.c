@@ -154,7 +154,7 @@ static bool cover(struct run *run, uint32_t item)
 static bool is_full(const struct run *run)
 {
     uint64_t bytes = run->two ? rw2_bytes(&run->prw->two) : run->prw->one.plain_bytes;
-    return bytes >= (uint64_t)run->prw->conf->batch_bytes_max;
+    return bytes >= run->prw->request_bytes_max;
 }
 
 static bool has_custom_buckets(const struct leat_prom_sample *sample)
@@ -172,8 +172,8 @@ static bool put(struct run *run, const struct leat_prom_sample *sample, uint32_t
     if (!run->two && has_custom_buckets(sample))
         return item == RW_NO_ITEM ||
                leat_requests_reject(run->out, item, 1, "a histogram with custom buckets needs remote write 2.0") == LEAT_OK;
-    if (run->open && (run->count == 0 || item != run->last) && is_full(run) && !request_end(run))
-        return false;
+    if (run->open && item != RW_NO_ITEM && item != run->last && is_full(run) && !request_end(run))
+        return false; /* a row that is no item's goes with the items before it */
     if (!run->open && !request_begin(run))
         return false;
     bool written = run->two ? rw2_put(&prw->two, sample) : rw1_put(&prw->one, sample);
