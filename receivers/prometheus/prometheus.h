@@ -85,7 +85,7 @@ struct prometheus_conf {
     } global;
     struct leat_items scrape_configs;
     bool trim_metric_suffixes;
-    int64_t max_series, max_series_per_target, max_line_bytes, max_body_bytes, max_batch_samples, scrape_offset_seed;
+    int64_t max_series, max_series_per_target, max_line_bytes, max_body_bytes, max_batch_samples;
 };
 extern const struct leat_field prometheus__fields[];
 leat_rc prometheus__check(const void *conf, struct leat_err *reterr);
@@ -148,7 +148,7 @@ struct prometheus_cache {
     uint32_t tracked;                        /* how many */
     uint32_t successful;                     /* entries after the last whole page */
     uint32_t whole;                          /* generation of the last whole page that had a body */
-    uint64_t bytes, charged, label_bytes;
+    uint64_t bytes, charged;
 };
 /* NULL: not known. */
 struct prometheus_entry *prometheus__find(const struct prometheus_cache *cache, struct leat_slice raw, uint32_t hash);
@@ -185,6 +185,7 @@ struct prometheus_job {
     struct leat_relabel *metric_relabel; /* NULL: none */
     struct leat_fetcher *fetcher;
     struct leat_targets *targets; /* the last list; referenced */
+    uint64_t limited; /* searches of metric_relabel that were counted */
     bool over_target_limit;
 };
 
@@ -196,7 +197,7 @@ struct prometheus_parcel { /* a batch, from the page to its final ack */
     struct leat_batch *batch;
 };
 
-enum prometheus_phase { PROMETHEUS_WAITS, PROMETHEUS_FETCHES, PROMETHEUS_BLOCKED, PROMETHEUS_LEAVES };
+enum prometheus_phase { PROMETHEUS_WAITS, PROMETHEUS_FETCHES, PROMETHEUS_LEAVES };
 
 struct prometheus_target {
     struct leat_list link; /* state->targets */
@@ -213,7 +214,7 @@ struct prometheus_target {
     struct leat_prom_series *reports[PROMETHEUS_REPORTS];
     struct leat_list parcels; /* what leat_emit would not take */
     enum prometheus_phase phase;
-    bool seen, listed, gone; /* in the newest list; removed and waiting for its markers */
+    bool seen, gone; /* in the newest list; removed and waiting for its markers */
     int64_t timeout_ns, tick_ms, last_tick_ms, stale_ms;
     uint64_t started_ns, took_ns;
     uint32_t scrapes, failures, ticks_left;
@@ -327,13 +328,12 @@ struct prometheus_state {
     struct leat_list targets;
     uint32_t target_count;
     uint64_t series; /* entries of all targets */
-    uint64_t seed;
+    uint64_t seed; /* of this machine: the same targets elsewhere have another phase */
     struct prometheus_scrape scrape;
     bool paused, stopping, joined;
     void (*stopped)(void *ctx);
     void *stopped_ctx;
     uint32_t in_flight; /* parcels emitted and not final */
-    uint64_t regex_limited;
 };
 leat_rc prometheus__start(void *state, const void *conf, struct leat_host *host, struct leat_err *reterr);
 void prometheus__pause(void *state);

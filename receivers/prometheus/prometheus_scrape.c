@@ -85,6 +85,13 @@ static void complain(struct prometheus_target *target, const struct leat_err *er
                  target->job->conf->job_name, LEAT_SLICE_ARGS(target->at->url), err->text, missed);
 }
 
+static void count_limited(struct prometheus_job *job)
+{
+    uint64_t limited = job->metric_relabel ? leat_relabel_limited(job->metric_relabel) : 0;
+    leat_host_count(job->state->host, PROMETHEUS_REGEX_LIMIT, limited - job->limited);
+    job->limited = limited;
+}
+
 static void finish(struct prometheus_target *target, struct leat_err *err, enum prometheus_format format,
                    const struct leat_chain *body, int64_t body_bytes)
 {
@@ -105,6 +112,7 @@ static void finish(struct prometheus_target *target, struct leat_err *err, enum 
     target->scrapes++;
     target->last_tick_ms = target->tick_ms;
     leat_host_count(state->host, PROMETHEUS_SCRAPES, 1);
+    count_limited(target->job);
     leat_host_count(state->host, PROMETHEUS_BODY_BYTES, body ? body->bytes : 0);
     if (err->code != LEAT_OK)
         complain(target, err, page);

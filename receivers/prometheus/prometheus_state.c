@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <unistd.h>
+
 #include "agent/base/alloc.h"
 #include "agent/base/arena.h"
 #include "agent/base/prom_units.h"
@@ -80,6 +82,15 @@ static leat_rc discovery_open(struct prometheus_state *state, struct leat_err *r
 
 /* ---- the receiver ---- */
 
+static uint64_t machine_seed(void)
+{
+    char name[256] = "";
+    if (gethostname(name, sizeof name - 1) != 0)
+        return 0;
+    return (uint64_t)prometheus__hash(leat_slice_str(name)) << 32 | prometheus__hash(leat_slice_str(name));
+}
+
+
 leat_rc prometheus__start(void *ctx, const void *conf, struct leat_host *host, struct leat_err *reterr)
 {
     struct prometheus_state *state = ctx;
@@ -87,6 +98,7 @@ leat_rc prometheus__start(void *ctx, const void *conf, struct leat_host *host, s
     state->conf = conf;
     state->host = host;
     state->shared = host->shared;
+    state->seed = machine_seed();
     leat_list_init(&state->targets);
     jobs = state->conf->scrape_configs.at;
     state->jobs = leat_zalloc(state->conf->scrape_configs.count, sizeof *state->jobs);

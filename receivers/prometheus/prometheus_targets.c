@@ -69,20 +69,22 @@ static struct leat_prom_target *who(const struct leat_target *at)
 
 /* ---- one target ---- */
 
-static leat_rc shown_labels(struct prometheus_target *target)
+/* Takes its labels from the list; equal targets of two lists come to the same. */
+static void point_at(struct prometheus_target *target, struct leat_targets *list, const struct leat_target *at)
 {
-    struct leat_labels all = target->at->labels;
-    struct leat_label *shown = leat_zalloc(all.count + 1, sizeof *shown);
-    if (!shown)
-        return LEAT_ENOMEM;
-    target->shown.at = shown;
-    for (uint32_t i = 0; i < all.count; i++)
-        if (all.at[i].name.len < 2 || memcmp(all.at[i].name.at, "__", 2) != 0)
-            shown[target->shown.count++] = all.at[i];
-    return LEAT_OK;
+    struct leat_label *shown = (struct leat_label *)(uintptr_t)target->shown.at;
+    uint32_t count = 0;
+    leat_targets_ref(list);
+    leat_targets_unref(target->list);
+    target->list = list;
+    target->at = at;
+    for (uint32_t i = 0; i < at->labels.count; i++)
+        if (at->labels.at[i].name.len < 2 || memcmp(at->labels.at[i].name.at, "__", 2) != 0)
+            shown[count++] = at->labels.at[i];
+    target->shown.count = count;
 }
 
-static leat_rc headers(struct prometheus_target *target)
+static void headers(struct prometheus_target *target)
 {
     char *seconds = target->timeout_text;
     double timeout_s = (double)target->timeout_ns / 1e9;
@@ -97,7 +99,6 @@ static leat_rc headers(struct prometheus_target *target)
     target->headers[1] = (struct leat_header){LEAT_SLICE("X-Prometheus-Scrape-Timeout-Seconds"), leat_slice_str(seconds)};
     target->fetch.headers = (struct leat_headers){target->headers, 2};
     target->fetch.timeout_ns = (uint64_t)target->timeout_ns;
-    return LEAT_OK;
 }
 
 struct prometheus_target *prometheus__target_new(struct prometheus_job *job, struct leat_targets *list,
@@ -109,14 +110,17 @@ struct prometheus_target *prometheus__target_new(struct prometheus_job *job, str
     leat_list_init(&target->link);
     leat_list_init(&target->parcels);
     target->job = job;
-    target->list = leat_targets_ref(list);
-    target->at = at;
+    target->shown.at = leat_zalloc(at->labels.count + 1, sizeof *target->shown.at);
+    if (!target->shown.at)
+        goto no_memory;
+    point_at(target, list, at);
     target->up = -1;
     target->last_tick_ms = INT64_MIN;
     target->timeout_ns = at->timeout_ns ? at->timeout_ns : job->settings.timeout_ns;
     target->who = who(at);
-    if (!target->who || shown_labels(target) != LEAT_OK || headers(target) != LEAT_OK)
+    if (!target->who)
         goto no_memory;
+    headers(target);
     if (job->fetcher && leat_fetch_site_open(job->fetcher, at->url, &target->site, reterr) != LEAT_OK) {
         prometheus__target_free(target);
         return NULL;
@@ -208,6 +212,7 @@ static void come_or_stay(struct prometheus_job *job, struct leat_targets *list, 
     struct leat_err err = {0};
     if (target) {
         target->seen = true;
+        point_at(target, list, at); /* so that an old list is not kept for one that stayed */
         if (target->gone) {
             target->gone = false; /* back before it was marked */
             target->stale_ms = 0;
