@@ -84,10 +84,10 @@ def gauges(at, count, name='plain', resource='svc'):
                                  'scopeMetrics': [{'metrics': [{'name': name, 'gauge': {'dataPoints': points}}]}]}]}
 
 
-def start(agent, url, **more):
+def start(agent, url, shards=1, **more):
     receivers, port, http = otlp_in()
     exporter = {'endpoint': url, 'external_labels': {'cluster': 'main'}, **more}
-    return agent(pipeline(receivers, {'prometheus_remote_write': exporter}, ('metrics',))), port
+    return agent(pipeline(receivers, {'prometheus_remote_write': exporter}, ('metrics',), leat={'shards': shards})), port
 
 
 def points(request):
@@ -120,8 +120,8 @@ def test_prometheus_takes_two(agent, server, message):
     assert one.stop() == 0
 
 
-def fallback(agent, url, count, found):
-    one, port = start(agent, url)
+def fallback(agent, url, count, found, shards=1):
+    one, port = start(agent, url, shards)
     at = time.time_ns() // 10**6 * 10**6
     for i in range(5):
         send(port, gauges(at + i * 10**9, 400))
@@ -132,14 +132,15 @@ def fallback(agent, url, count, found):
     assert one.stop() == 0
 
 
-def test_a_prometheus_that_takes_one_only(agent, server):
+@pytest.mark.parametrize('shards', [1, 3])
+def test_a_prometheus_that_takes_one_only(agent, server, shards):
     url = server('prometheus-rw1')['URL']
 
     def found():
         rows = get(url + '/api/v1/query', query='sum(count_over_time(plain{cluster="main"}[5m]))', time=time.time() + 60)['data']['result']
         return rows and float(rows[0]['value'][1])
 
-    fallback(agent, url + '/api/v1/write', 4000, found)
+    fallback(agent, url + '/api/v1/write', 4000, found, shards)
 
 
 def test_victoria_metrics_says_nothing_and_is_understood(agent, server):
