@@ -79,6 +79,7 @@ struct pprof_kind {
 #define PPROF_KINDS_MAX 32u
 /* Those that are on; answers how many. More than PPROF_KINDS_MAX are refused by check. */
 uint32_t pprof__kinds(const struct pprof_profiling_conf *conf, struct pprof_kind kinds[PPROF_KINDS_MAX]);
+int64_t pprof__timeout(const struct pprof_job_conf *job);
 int64_t pprof__seconds(const struct pprof_job_conf *job); /* how long the program is asked to look */
 
 /* ---- running ---- */

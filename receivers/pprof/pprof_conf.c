@@ -7,6 +7,7 @@
 #define JOB(member) LEAT_AT(struct pprof_job_conf, member)
 #define PROFILING(member) LEAT_AT(struct pprof_profiling_conf, member)
 #define SECOND_NS 1000000000ll
+#define TIMEOUT_NS (10 * SECOND_NS)
 
 #define DELTA_HERE "send what was counted since the last scrape, not since the program's start"
 #define DELTA_THERE "ask the program to look for delta_profiling_duration (seconds=)"
@@ -49,8 +50,8 @@ static const struct leat_field job_fields[] = {
     {.key = "job_name", .type = LEAT_STRING, .offset = JOB(job_name), .flags = LEAT_REQUIRED, .doc = "the label job; each name once"},
     {.key = "scrape_interval", .type = LEAT_DURATION, .offset = JOB(scrape_interval_ns), .deflt = "15s", .min = 1e8, .max = 9e18,
      .doc = "time between two profiles of a kind"},
-    {.key = "scrape_timeout", .type = LEAT_DURATION, .offset = JOB(scrape_timeout_ns), .deflt = "10s", .min = 1e6, .max = 9e18,
-     .doc = "how long one may take, beside the time the program is asked to look"},
+    {.key = "scrape_timeout", .type = LEAT_DURATION, .offset = JOB(scrape_timeout_ns), .deflt = "0s", .min = 0, .max = 9e18,
+     .doc = "how long one may take, beside the time the program is asked to look; 0: 10s, or scrape_interval where that is less"},
     {.key = "delta_profiling_duration", .type = LEAT_DURATION, .offset = JOB(delta_profiling_duration_ns), .deflt = "0s", .min = 0,
      .max = 9e18, .doc = "how long a program is asked to look; 0: a second less than scrape_interval"},
     {.key = "scheme", .type = LEAT_STRING, .offset = JOB(scheme), .deflt = "http", .doc = "http or https"},
@@ -98,6 +99,12 @@ uint32_t pprof__kinds(const struct pprof_profiling_conf *conf, struct pprof_kind
     for (uint32_t i = 0; i < conf->custom.count; i++)
         add_kind(kinds, &count, custom[i].name, &custom[i].kind, true);
     return count;
+}
+
+int64_t pprof__timeout(const struct pprof_job_conf *job)
+{
+    int64_t usual = job->scrape_interval_ns < TIMEOUT_NS ? job->scrape_interval_ns : TIMEOUT_NS;
+    return job->scrape_timeout_ns ? job->scrape_timeout_ns : usual;
 }
 
 int64_t pprof__seconds(const struct pprof_job_conf *job)

@@ -58,7 +58,7 @@ static void make_defaults(struct pprof_receiver *receiver, struct pprof_job *job
     job->defaults[1] = (struct leat_label){LEAT_SLICE("__scheme__"), leat_slice_str(conf->scheme)};
     job->defaults[2] = (struct leat_label){LEAT_SLICE("__metrics_path__"), LEAT_SLICE("/debug/pprof")};
     job->defaults[3] = (struct leat_label){LEAT_SLICE("__scrape_interval__"), duration_text(arena, conf->scrape_interval_ns)};
-    job->defaults[4] = (struct leat_label){LEAT_SLICE("__scrape_timeout__"), duration_text(arena, conf->scrape_timeout_ns)};
+    job->defaults[4] = (struct leat_label){LEAT_SLICE("__scrape_timeout__"), duration_text(arena, pprof__timeout(conf))};
 }
 
 /* The user's parameters, and seconds= unless they have one. */

@@ -124,7 +124,7 @@ leat_rc pprof__loop_open(struct pprof_loop *loop, const struct leat_target *targ
     if (!make_url(loop, target->labels) || loop->labels.failed)
         return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "no memory for a target");
     loop->interval_ns = (uint64_t)(target->interval_ns ? target->interval_ns : conf->scrape_interval_ns);
-    loop->timeout_ns = (uint64_t)(target->timeout_ns ? target->timeout_ns : conf->scrape_timeout_ns);
+    loop->timeout_ns = (uint64_t)(target->timeout_ns ? target->timeout_ns : pprof__timeout(conf));
     if (loop->kind->seconds)
         loop->timeout_ns += (uint64_t)pprof__seconds(conf) * 1000000000u;
     leat_rc rc = leat_fetch_site_open(loop->job->fetcher, leat_slice_str(loop->url), &loop->site, reterr);
