@@ -64,9 +64,9 @@ static void series(struct page *page, const char *name, const char *labels, uint
 
 static void family(struct page *page, const char *name, const char *type)
 {
-    char line[256];
-    (void)snprintf(line, sizeof line, "# HELP %s What %s counts, in a sentence of the usual length.\n# TYPE %s %s\n", name, name, name, type);
-    put(page, line);
+    const char *const words[] = {"# HELP ", name, " What ", name, " counts, in a sentence of the usual length.\n# TYPE ", name, " ", type, "\n"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        put(page, words[i]);
 }
 
 static void counters(struct page *page, unsigned f)
