@@ -45,7 +45,7 @@ struct leat_bulk {
     struct bulk_doc doc;
     struct bulk_index index;
     uint64_t index_second;           /* for which it was put together, where it has a date */
-    struct leat_strbuf text, action; /* the request being written; {"create":{"_index":"..." of the current index */
+    struct leat_strbuf text, action; /* the request's last page; {"create":{"_index":"..." of the current index */
     struct bulk_stream stream;
 };
 

@@ -3,6 +3,8 @@
 #include "agent/bulk/bulk.h"
 
 #define NS_PER_S 1000000000ull
+#define PIECE_BYTES 122880u    /* so much text goes into the request at once, as a page: from there the budget counts it */
+#define KEPT_BYTES_MAX 524288u /* scratch beyond this, of one huge document, goes back after a batch */
 
 /* One batch being written. */
 struct run {
@@ -11,16 +13,29 @@ struct run {
     struct leat_requests *out;
     uint32_t first, next, docs; /* items of the request that is open, and how many of them are documents */
     uint8_t *bitmap;            /* which, as soon as one is not */
+    struct leat_chain body;     /* of the open request; its last bytes are still in bulk->text */
+    bool malformed;
     uint64_t now_ns;            /* 0: not asked yet */
     char token[11];             /* what the ids of this load begin with */
 };
 
 /* ---- requests ---- */
 
+/* What was written becomes part of the open request's body. */
+static bool text_move(struct run *run)
+{
+    struct leat_strbuf *text = &run->bulk->text;
+    if (text->failed || text->len > UINT32_MAX ||
+        leat_chain_copy(&run->body, text->at, (uint32_t)text->len) != LEAT_OK)
+        return false;
+    leat_strbuf_clear(text);
+    return true;
+}
+
 static leat_rc request_fill(struct run *run, struct leat_request *request)
 {
     struct leat_bulk *bulk = run->bulk;
-    leat_rc rc = leat_chain_copy(&request->body, bulk->text.at, (uint32_t)bulk->text.len);
+    leat_rc rc = leat_chain_append(&request->body, &run->body);
     if (rc == LEAT_OK)
         rc = leat_bulk__headers(bulk, request, LEAT_SLICE("application/x-ndjson"));
     request->urls = (const char *const *)bulk->urls;
@@ -38,7 +53,7 @@ static leat_rc request_fill(struct run *run, struct leat_request *request)
 /* Ends the open request, if there is one. */
 static bool request_end(struct run *run)
 {
-    if (run->bulk->text.failed)
+    if (!text_move(run))
         return false;
     if (run->docs) {
         struct leat_request *request = leat_requests_add(run->out);
@@ -49,7 +64,6 @@ static bool request_end(struct run *run)
     run->bitmap = NULL;
     run->first = run->next;
     run->docs = 0;
-    leat_strbuf_clear(&run->bulk->text);
     return true;
 }
 
@@ -187,26 +201,34 @@ static bool item_put(struct run *run, const struct otlp_walk *walk)
     struct leat_bulk *bulk = run->bulk;
     enum bulk_doc_end end;
     size_t from = bulk->text.len;
-    if (!(bulk->signal == LEAT_TRACES ? span_put : log_put)(run, walk, &end))
+    if (!(bulk->signal == LEAT_TRACES ? span_put : log_put)(run, walk, &end)) {
+        run->malformed = true;
         return false;
+    }
     if (end == BULK_DOC_UNFIT) {
         bulk->text.len = bulk->text.failed ? bulk->text.len : from;
         return item_unfit(run);
     }
     leat_strbuf_putc(&bulk->text, '\n');
     item_done(run);
-    return !bulk->text.failed && (bulk->text.len < bulk->conf.request_bytes_max || request_end(run));
+    if (run->body.bytes + bulk->text.len >= bulk->conf.request_bytes_max)
+        return request_end(run);
+    return !bulk->text.failed && (bulk->text.len < PIECE_BYTES || text_move(run));
 }
 
 static bool run_all(struct run *run, struct otlp_walk *walk)
 {
     struct leat_bulk *bulk = run->bulk;
-    while (otlp_walk_next(walk)) {
+    uint32_t count = run->batch->item_count;
+    while (run->next < count && otlp_walk_next(walk)) {
         if (walk->new_resource || walk->new_scope)
             bulk_doc_scope(&bulk->doc, walk->resource, walk->resource_schema_url, &walk->scope);
         if (!item_put(run, walk))
             return false;
     }
+    if (run->next < count && walk->rc == LEAT_OK &&
+        leat_requests_reject(run->out, run->next, count - run->next, "there is no such item") != LEAT_OK)
+        return false;
     return request_end(run);
 }
 
@@ -221,8 +243,12 @@ leat_rc leat_bulk_encode(void *state, const struct leat_batch *batch, struct lea
     otlp_walk_open(&walk, batch->signal, &batch->payload);
     bool done = run_all(&run, &walk);
     leat_free(run.bitmap);
+    leat_chain_done(&run.body);
+    if (bulk->text.room > KEPT_BYTES_MAX)
+        leat_strbuf_done(&bulk->text);
     leat_rc rc = otlp_walk_close(&walk, reterr);
-    if (rc != LEAT_OK)
+    if (rc != LEAT_OK || done)
         return rc;
-    return done ? LEAT_OK : LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "no memory to encode documents");
+    return run.malformed ? LEAT_RAISE(reterr, LEAT_EPARSE, 0, "malformed item %u", run.next)
+                         : LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "no memory to encode documents");
 }

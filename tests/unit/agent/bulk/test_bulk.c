@@ -127,6 +127,76 @@ LEAT_TEST(items_without_a_document_are_left_out)
     sim_world_free(world);
 }
 
+/* Scenario:   batches that claim another number of items than there is, and one record that is no message.
+ * Guarantees: each item has an end, none is made up; what cannot be read is malformed and not tried for ever. */
+LEAT_TEST(batches_that_lie_about_their_items_end)
+{
+    static const char *const bodies[] = {"x", "y", "z"};
+    static const uint8_t broken[] = {0x0a, 6, 0x12, 4, 0x12, 2, 0x2a, 0x7f}; /* a body longer than its record */
+    struct leat_world *world = sim_world_new(1);
+    struct leat_bulk bulk = {0};
+    struct leat_bulk_conf conf = conf_of(BULK_SS4O);
+    struct leat_requests out = {0};
+    EXPECT_OK(leat_bulk_open(&bulk, &conf, LEAT_LOGS, world, NULL, NULL));
+    struct leat_batch *batch = batch_of(bodies, 3);
+    batch->item_count = 5;
+    EXPECT_OK(leat_bulk_encode(&bulk, batch, &out, NULL));
+    EXPECT(out.count == 1 && out.at[0].count == 3);
+    EXPECT(out.reject_count == 1 && out.rejects[0].item == 3 && out.rejects[0].count == 2);
+    leat_requests_done(&out);
+    batch->item_count = 2;
+    EXPECT_OK(leat_bulk_encode(&bulk, batch, &out, NULL));
+    EXPECT(out.count == 1 && out.at[0].count == 2 && out.reject_count == 0);
+    leat_requests_done(&out);
+    leat_chain_done(&batch->payload);
+    EXPECT_OK(leat_chain_copy(&batch->payload, broken, sizeof broken));
+    EXPECT_RC(leat_bulk_encode(&bulk, batch, &out, NULL), LEAT_EPARSE);
+    leat_requests_done(&out);
+    leat_batch_free(batch);
+    leat_bulk_close(&bulk);
+    sim_world_free(world);
+}
+
+/* Scenario:   requests of several pages, then one document of a megabyte.
+ * Guarantees: no document is lost or cut where pages meet; what is written is counted by the budget, and the state keeps
+ *             little of it. */
+LEAT_TEST(requests_of_many_pages_are_whole)
+{
+    enum { COUNT = 5000 };
+    static const char *bodies[COUNT];
+    static char long_body[1 << 20], words[400];
+    struct leat_world *world = sim_world_new(1);
+    struct leat_bulk bulk = {0};
+    struct leat_bulk_conf conf = conf_of(BULK_SS4O);
+    struct leat_requests out = {0};
+    EXPECT_OK(leat_bulk_open(&bulk, &conf, LEAT_LOGS, world, NULL, NULL));
+    memset(words, 'w', sizeof words - 1);
+    memset(long_body, 'l', sizeof long_body - 1);
+    for (uint32_t i = 0; i < COUNT; i++)
+        bodies[i] = words;
+    bodies[COUNT - 1] = long_body;
+    struct leat_batch *batch = batch_of(bodies, COUNT);
+    EXPECT_OK(leat_bulk_encode(&bulk, batch, &out, NULL));
+    uint64_t lines = 0, next = 0;
+    for (uint32_t i = 0; i < out.count; i++) {
+        const struct leat_chain *body = &out.at[i].body;
+        EXPECT(out.at[i].first == next && !out.at[i].bitmap);
+        EXPECT(i + 1 == out.count || (body->bytes >= conf.request_bytes_max && body->bytes < conf.request_bytes_max + 2048));
+        next += out.at[i].count;
+        for (uint32_t k = 0; k < body->count; k++)
+            for (uint32_t c = 0; c < body->vec[k].len; c++)
+                lines += body->vec[k].at[c] == '\n';
+    }
+    EXPECT_EQ(next, COUNT);
+    EXPECT_EQ(lines, 2 * COUNT);
+    EXPECT(out.count > 2);
+    EXPECT(bulk.text.room <= 512 << 10);
+    leat_requests_done(&out);
+    leat_batch_free(batch);
+    leat_bulk_close(&bulk);
+    sim_world_free(world);
+}
+
 LEAT_TEST_OOM(encoding_survives_any_failed_allocation)
 {
     static const char *const bodies[] = {"m", "x", "m", "m"};
