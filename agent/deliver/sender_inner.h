@@ -68,6 +68,7 @@ struct leat_sender__shipment {
     uint32_t shots_open;
     struct leat_list *before;   /* its shots go in before this one of sender->shots; NULL: at the end */
     struct leat_timer timer;    /* encode again after a local failure */
+    uint32_t failures;          /* local ones */
     struct leat_backoff backoff;
     struct leat_list link;      /* sender->shipments */
 };
@@ -155,4 +156,6 @@ void leat_sender__release_held(struct leat_sender *sender);
 void leat_sender__complain(struct leat_sender *sender, enum leat_level level, const char *what, const char *text);
 
 /* sender_judge.c */
+/* Two shipments instead of one that has no requests, the second later. False: it stays as it was. */
+bool leat_sender__shipment_halve(struct leat_sender__shipment *shipment, uint64_t apart_ns);
 void leat_sender__judge(struct leat_sender__shot *shot, const struct leat_reply *reply);

@@ -34,9 +34,9 @@ static void went_slow(struct leat_sender *sender)
 /* ---- new shipments out of some items of an old one ---- */
 
 /* The items whose bits are set (over the shipment's items) as a shipment of their own; false when it cannot be made. */
-static bool ship_some(struct leat_sender__shot *shot, const uint8_t *bits, uint32_t count)
+static bool ship_some(struct leat_sender__shipment *from, const struct leat_backoff *backoff, const uint8_t *bits,
+                      uint32_t count)
 {
-    struct leat_sender__shipment *from = shot->shipment;
     const struct leat_batch *batch = &from->batch;
     struct leat_sender__shipment *some = leat_sender__shipment_new(from->load);
     if (!some)
@@ -57,7 +57,7 @@ static bool ship_some(struct leat_sender__shot *shot, const uint8_t *bits, uint3
     some->batch.item_count = count;
     some->batch.meta = batch->meta;
     leat_list_init(&some->batch.link);
-    some->backoff = shot->backoff;
+    some->backoff = *backoff;
     return true;
 }
 
@@ -98,7 +98,7 @@ static bool ship_range(struct leat_sender__shot *shot, uint32_t from, uint32_t t
     leat_bitmap_set(bits, item);
     for (uint32_t k = from + 1; k < to; k++)
         leat_bitmap_set(bits, item = leat_sender__item_after(shot->request, item));
-    bool made = ship_some(shot, bits, to - from);
+    bool made = ship_some(shot->shipment, &shot->backoff, bits, to - from);
     leat_free(bits);
     if (made)
         start_instead(shot, newest(sender_of(shot)), wait_ns);
@@ -129,6 +129,37 @@ static void halve(struct leat_sender__shot *shot)
 static bool can_pick(const struct leat_sender__shot *shot)
 {
     return shot->shipment->batch.form->pick != NULL;
+}
+
+/* Items [from, to) of a shipment that has no requests. NULL: it cannot be made. */
+static struct leat_sender__shipment *ship_part(struct leat_sender__shipment *shipment, uint32_t from, uint32_t to)
+{
+    uint8_t *bits = leat_zalloc(shipment->batch.item_count / 8 + 1, 1);
+    for (uint32_t i = from; bits && i < to; i++)
+        leat_bitmap_set(bits, i);
+    bool made = bits && ship_some(shipment, &shipment->backoff, bits, to - from);
+    leat_free(bits);
+    return made ? newest(shipment->load->sender) : NULL;
+}
+
+bool leat_sender__shipment_halve(struct leat_sender__shipment *shipment, uint64_t apart_ns)
+{
+    struct leat_sender *sender = shipment->load->sender;
+    uint32_t count = shipment->batch.item_count, middle = count / 2;
+    if (count < 2 || !shipment->batch.form->pick)
+        return false;
+    struct leat_sender__shipment *first = ship_part(shipment, 0, middle);
+    struct leat_sender__shipment *second = first ? ship_part(shipment, middle, count) : NULL;
+    if (!second) {
+        if (first)
+            leat_sender__shipment_end(first);
+        return false;
+    }
+    leat_ledger__add(&sender->splits, 1);
+    start_later(first, 0);
+    start_later(second, apart_ns);
+    leat_sender__shipment_end(shipment);
+    return true;
 }
 
 /* ---- one verdict each ---- */
@@ -263,7 +294,7 @@ static void retry_items(struct leat_sender__shot *shot, const struct leat_verdic
     }
     uint64_t wait = again ? leat_sender__wait(shot, peer_wait_ns) : 0;
     enum leat_drop reason = wait == UINT64_MAX ? LEAT_DROP_RETRY_EXHAUSTED : LEAT_DROP_MEMORY;
-    if (again && wait != UINT64_MAX && ship_some(shot, bits, again)) {
+    if (again && wait != UINT64_MAX && ship_some(shot->shipment, &shot->backoff, bits, again)) {
         leat_ledger__add(&sender->retries, 1);
         start_later(newest(sender), wait);
     } else if (again) {

@@ -7,6 +7,8 @@
 #include "agent/net/coding.h"
 
 #define ENCODE_RETRY_NS 100000000ull
+#define FAILURES_MAX 20u     /* of a shipment for which nothing else of this sender has to end first */
+#define BUDGET_SHARE_MAX 8u  /* more than one part in so many of all memory is no batch's */
 #define DRAIN_RETRY_NS_MAX 500000000ull
 #define DRAIN_PROBE_NS 1000000000ull
 
@@ -83,11 +85,28 @@ static void shipment_fail(struct leat_sender__shipment *shipment, enum leat_drop
     leat_sender__shipment_end(shipment);
 }
 
+/* A small batch may become many times its size: each of its documents repeats a huge resource. No wait makes it fit. */
+static bool outgrows_memory(struct leat_sender__shipment *shipment)
+{
+    const struct leat_requests *requests = &shipment->requests;
+    const struct leat_budget *budget = leat_pool_budget(leat_pool_here());
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < requests->count; i++)
+        bytes += requests->at[i].body.bytes;
+    if (budget && budget->hard_bytes && bytes > budget->hard_bytes / BUDGET_SHARE_MAX)
+        return true;
+    return ++shipment->failures >= FAILURES_MAX && leat_list_empty(&shipment->load->sender->shots);
+}
+
+/* There was no memory: when there may be some, or in parts. */
 static void encode_later(struct leat_sender__shipment *shipment)
 {
-    shipment->before = NULL; /* what it stood before may be gone by then */
+    bool halves = outgrows_memory(shipment);
     shots_free(shipment);
     leat_requests_done(&shipment->requests);
+    if (halves && leat_sender__shipment_halve(shipment, ENCODE_RETRY_NS))
+        return;
+    shipment->before = NULL; /* what it stood before may be gone by then */
     leat_timer_start(shipment->load->sender->loop, &shipment->timer, ENCODE_RETRY_NS);
 }
 
