@@ -48,10 +48,15 @@ static void on_flush(struct leat_timer *timer)
     leat_loop_defer(sender->loop, &sender->pump);
 }
 
-/* One held shot goes out to see whether the peer lets us in again; its answer decides for all. */
+/* One held shot goes out to see whether the peer lets us in again; its answer decides for all. Before it, what has to be
+ * there is prepared: it may be that it is gone. */
 static void on_probe(struct leat_timer *timer)
 {
     struct leat_sender *sender = timer->ctx;
+    if (!leat_sender__prepare(sender)) { /* its end probes */
+        leat_timer_start(sender->loop, &sender->probe, sender->hold_probe_ns);
+        return;
+    }
     LEAT_LIST_EACH (node, &sender->shots) {
         struct leat_sender__shot *shot = LEAT_CONTAINER(node, struct leat_sender__shot, link);
         if (shot->state != LEAT_SHOT_HELD)

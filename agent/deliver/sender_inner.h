@@ -55,6 +55,7 @@ struct leat_sender__shot {
     struct leat_backoff backoff;
     enum leat_sender__state state;
     bool coded, canceled;
+    uint32_t preparations; /* the sender's when it was encoded */
     struct leat_list link; /* sender->shots */
 };
 
@@ -109,6 +110,7 @@ struct leat_sender {
     struct leat_timer probe;
 
     struct leat_sender__preparation *preparation; /* under way; NULL: not begun, or done */
+    uint32_t preparations;                        /* that ended well */
     bool prepared, draining, abandoned;
     void (*drained)(void *ctx);
     void *drained_ctx;
@@ -158,4 +160,6 @@ void leat_sender__complain(struct leat_sender *sender, enum leat_level level, co
 /* sender_judge.c */
 /* Two shipments instead of one that has no requests, the second later. False: it stays as it was. */
 bool leat_sender__shipment_halve(struct leat_sender__shipment *shipment, uint64_t apart_ns);
+/* True: it was encoded before the destination was last prepared; its items are being encoded anew instead. */
+bool leat_sender__shot_renew(struct leat_sender__shot *shot);
 void leat_sender__judge(struct leat_sender__shot *shot, const struct leat_reply *reply);

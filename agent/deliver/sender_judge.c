@@ -162,6 +162,15 @@ bool leat_sender__shipment_halve(struct leat_sender__shipment *shipment, uint64_
     return true;
 }
 
+bool leat_sender__shot_renew(struct leat_sender__shot *shot)
+{
+    if (shot->preparations == sender_of(shot)->preparations || !can_pick(shot) ||
+        !ship_range(shot, 0, shot->request->count, 0))
+        return false;
+    leat_sender__shot_end(shot);
+    return true;
+}
+
 /* ---- one verdict each ---- */
 
 static void drop(struct leat_sender__shot *shot, enum leat_drop reason, const char *text)
@@ -245,6 +254,7 @@ static void hold(struct leat_sender__shot *shot, const struct leat_verdict *verd
     if (!sender->held)
         leat_log(LEAT_LOG_ERROR, sender->id, "on hold: %s; the queue is kept and one request tries again every %llu s",
                  verdict->text, (unsigned long long)(sender->hold_probe_ns / 1000000000ull));
+    sender->prepared = false;
     leat_sender__shot_hold(shot);
 }
 

@@ -4,7 +4,9 @@
  *
  *   IDLE -> OUT -> (good) next, or DONE -> the pump goes on
  *            ^  \-> (anything else) WAIT: 5 s, later 30 s, then all again from the first: each request may be repeated,
- *                   and what an earlier one made may be gone by then */
+ *                   and what an earlier one made may be gone by then
+ *
+ * A hold may be one because something is gone or has changed: before its probes all is prepared again. */
 #include "agent/base/alloc.h"
 #include "agent/deliver/sender_inner.h"
 
@@ -72,6 +74,9 @@ static void step(struct leat_sender__preparation *p)
     if (p->next == p->requests.count) {
         leat_sender__prepare_end(sender);
         sender->prepared = true;
+        sender->preparations++;
+        if (sender->held)
+            leat_timer_start(sender->loop, &sender->probe, 1);
         leat_loop_defer(sender->loop, &sender->pump);
         return;
     }
@@ -96,11 +101,14 @@ bool leat_sender__prepare(struct leat_sender *sender)
     sender->preparation = p;
     struct leat_err err = {0};
     leat_rc rc = sender->codec.prepare(sender->codec.state, &p->requests, &err);
-    if (rc == LEAT_OK) {
+    if (rc == LEAT_OK && p->requests.count) {
         step(p);
-        return sender->prepared;
+        return false;
     }
     leat_sender__prepare_end(sender);
+    sender->prepared = rc == LEAT_OK;
+    if (sender->prepared)
+        return true;
     leat_sender__complain(sender, LEAT_LOG_ERROR, "cannot prepare the destination; the queue waits", err.text);
     leat_timer_start(sender->loop, &sender->flush, WAIT_NS);
     return false;

@@ -140,6 +140,7 @@ static leat_rc shots_new(struct leat_sender__shipment *shipment)
     for (uint32_t i = 0; i < count; i++) {
         struct leat_sender__shot *shot = &shipment->shots[i];
         shot->shipment = shipment;
+        shot->preparations = sender->preparations;
         shot->request = &shipment->requests.at[i];
         shot->timer = (struct leat_timer){.fire = on_backoff, .ctx = shot};
         shot->parcel = (struct leat_parcel){.request = shot->request,
@@ -247,7 +248,7 @@ static leat_rc compress(struct leat_sender__shot *shot)
 void leat_sender__shot_go(struct leat_sender__shot *shot)
 {
     struct leat_sender *sender = shot->shipment->load->sender;
-    if (shot->state != LEAT_SHOT_READY || !its_turn(shot))
+    if (shot->state != LEAT_SHOT_READY || !its_turn(shot) || leat_sender__shot_renew(shot))
         return;
     if (compress(shot) != LEAT_OK) { /* memory is short: a moment later there may be some */
         shot->state = LEAT_SHOT_BACKOFF;
@@ -327,6 +328,7 @@ void leat_sender__shot_hold(struct leat_sender__shot *shot)
     struct leat_sender *sender = shot->shipment->load->sender;
     __atomic_store_n(&sender->held, true, __ATOMIC_RELAXED);
     shot->state = LEAT_SHOT_HELD;
+    shot->backoff = (struct leat_backoff){0}; /* the time on hold is no time of trying */
     shot->parcel.attempt++;
     if (!leat_timer_runs(&sender->probe))
         leat_timer_start(sender->loop, &sender->probe, sender->draining ? DRAIN_PROBE_NS : sender->hold_probe_ns);

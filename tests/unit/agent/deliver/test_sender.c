@@ -614,6 +614,22 @@ LEAT_TEST(a_hold_keeps_the_queue_and_probes)
     rig_close(rig);
 }
 
+/* Scenario: ten minutes on hold, then busy for a moment. Guarantees: the time on hold gives nothing up. */
+LEAT_TEST(a_long_hold_is_no_time_of_trying)
+{
+    struct rig *rig = opened();
+    rig->carrier.otherwise = (struct kit_step){.kind = KIT_REPLY, .status = 401};
+    EXPECT_OK(rig_put(rig, 4, 8));
+    EXPECT_OK(rig_put(rig, 4, 8));
+    rig_run(rig, 600 * RIG_S);
+    rig->carrier.otherwise.status = 503;
+    rig_run(rig, 60 * RIG_S);
+    rig->carrier.otherwise.status = 200;
+    EXPECT(rig_settle(rig, 120 * RIG_S));
+    EXPECT_EQ(rig_delivered(rig), 8);
+    rig_close(rig);
+}
+
 /* Scenario: on hold, and then the peer is not even there. Guarantees: nothing is given up for that; the probe goes on
  * and lets all go in the end, with retry off as well. */
 LEAT_TEST(a_hold_survives_a_peer_that_goes_away)
