@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real Loki 3.7: what leat pushes comes back by query, and what Loki refuses is handled by the retry table."""
 import json
+import os
 import time
 import urllib.parse
 import urllib.request
@@ -112,3 +113,36 @@ def test_tenants(agent, server):
     assert one.total('leat_items_held', component='loki/none') == 2
     one.check_ledger()
     assert one.stop() == 4, 'what was held for credentials could not be delivered in the drain'
+
+
+def test_every_tailed_line_is_stored_once(agent, server, tmp_path):
+    """Lines of a pod's log, rotated on the way; Loki counts them."""
+    lines = 500_000 if os.environ.get('LEAT_FULL') == '1' else 20_000
+    base = server('loki')['URL']
+    folder = tmp_path / 'pods' / 'shop_web-1_11111111-2222-3333-4444-555555555555' / 'web'
+    folder.mkdir(parents=True)
+    receivers = {'file_log': {'include': [str(tmp_path / 'pods/*/*/*.log')], 'start_at': 'beginning', 'include_file_path': True,
+                              'poll_interval': '50ms', 'operators': [{'type': 'container'}]}}
+    exporters = {'loki': {'endpoint': base + '/loki/api/v1/push', 'sending_queue': {'batch': {'flush_timeout': '200ms', 'min_size': 1000, 'sizer': 'items'},
+                                                                                   'sizer': 'items', 'queue_size': 100000}}}
+    one = agent(pipeline(receivers, exporters, ('logs',)))
+    each, began = lines // 10, time.time_ns() - 60 * 10**9
+    for part in range(10):
+        if part == 5:
+            os.rename(folder / '0.log', folder / '0.log.20260101-000000')
+        with open(folder / '0.log', 'a') as f:
+            for n in range(part * each, part * each + each):
+                at = began + n * 1000
+                f.write('%s.%09dZ stdout F line %d\n' % (time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(at // 10**9)), at % 10**9, n))
+        until(lambda: one.total(SENT) >= (part + 1) * each, 60)
+    query = urllib.parse.urlencode({'query': 'sum(count_over_time({k8s_namespace_name="shop"}[1h]))', 'time': int(time.time()) + 60})
+
+    def stored():
+        with urllib.request.urlopen(base + '/loki/api/v1/query?' + query, timeout=20) as r:
+            found = json.load(r)['data']['result']
+        return int(found[0]['value'][1]) if found else 0
+
+    until(lambda: stored() == lines, 30, lambda: 'Loki has %d of %d' % (stored(), lines))
+    assert one.total(FAILED) == 0
+    one.check_ledger()
+    assert one.stop() == 0
