@@ -11,12 +11,12 @@ static const struct {
     uint16_t code;
     uint8_t meaning;
 } codes[] = {
-    {16, STATEMENT},   /* NO_SUCH_COLUMN_IN_TABLE */
+    {16, NOWHERE},     /* NO_SUCH_COLUMN_IN_TABLE: it was altered; described again before the next try */
     {20, ROWS},        /* NUMBER_OF_COLUMNS_DOESNT_MATCH */
     {27, ROWS},        /* CANNOT_PARSE_INPUT_ASSERTION_FAILED */
     {33, ROWS},        /* CANNOT_READ_ALL_DATA */
-    {47, STATEMENT},   /* UNKNOWN_IDENTIFIER */
-    {53, STATEMENT},   /* TYPE_MISMATCH */
+    {47, NOWHERE},     /* UNKNOWN_IDENTIFIER: of a view on it */
+    {53, NOWHERE},     /* TYPE_MISMATCH */
     {60, NOWHERE},     /* UNKNOWN_TABLE */
     {62, STATEMENT},   /* SYNTAX_ERROR */
     {73, STATEMENT},   /* UNKNOWN_FORMAT */

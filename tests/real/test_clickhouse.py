@@ -370,7 +370,7 @@ def test_a_table_that_cannot_be_written_holds_the_queue(agent, server):
 
 
 def test_errors_of_the_engine(agent, server):
-    """Too many parts is waited out; a table that went away holds until it is back."""
+    """Too many parts is waited out; a table that went away holds, and is made again before the next try."""
     url = server('clickhouse')['URL']
     one, port = start(agent, url, ('logs',))
     send(port, 'logs', logs('one'))
@@ -386,7 +386,38 @@ def test_errors_of_the_engine(agent, server):
     send(port, 'logs', logs('three'))
     until(lambda: 'code 60' in one.log() and 'on hold' in one.log(), 20)
     one.check_ledger()
+    assert one.stop() == 0, 'the drain tries at once'
+    assert sql(url, 'SELECT Body FROM otel.otel_logs') == 'three\n'
+
+
+def test_a_table_of_others_that_goes_away(agent, server):
+    url = server('clickhouse')['URL']
+    one, port = start(agent, url, ('logs',))
+    send(port, 'logs', logs('one'))
+    until(lambda: one.total(SENT['logs']) == 1, 30)
+    assert one.stop() == 0
+    one, port = start(agent, url, ('logs',), create_schema=False)
+    send(port, 'logs', logs('two'))
+    until(lambda: one.total(SENT['logs']) == 1, 30)
+    sql(url, 'RENAME TABLE otel.otel_logs TO otel.away')
+    send(port, 'logs', logs('three'))
+    until(lambda: 'code 60' in one.log() and 'on hold' in one.log(), 20)
+    one.check_ledger()
     assert one.stop() == 4, 'held at the end: drained with loss, and told so'
+
+
+def test_a_table_altered_while_we_run(agent, server):
+    """A column goes: what waits is written for what is left."""
+    url = server('clickhouse')['URL']
+    one, port = start(agent, url, ('logs',))
+    send(port, 'logs', logs('one'))
+    until(lambda: one.total(SENT['logs']) == 1, 30)
+    sql(url, 'ALTER TABLE otel.otel_logs DROP COLUMN EventName')
+    send(port, 'logs', request(log(i) for i in range(10)))
+    until(lambda: 'code 16' in one.log() and 'on hold' in one.log(), 20)
+    one.check_ledger()
+    assert one.stop() == 0
+    assert count(url, 'otel.otel_logs') == 11
 
 
 def test_a_user_and_a_wrong_password(agent, server):
