@@ -3,7 +3,8 @@
  * for each refusal, with the items as OTLP/JSON in "data".
  *
  * Each line is one append of a file opened for it: shards and exporters may share a path, and it may be moved away at
- * any time. A file that cannot be written changes nothing for the items: they are counted as lost. */
+ * any time. A file that cannot be written changes nothing for the items: they are counted as lost. Where somebody's last
+ * write was cut short, the next letter begins a line of its own. */
 #include <errno.h>
 
 #include "agent/base/alloc.h"
@@ -13,19 +14,30 @@
 
 #define FILE_MODE 0600u
 
+static bool ends_in_half_a_line(struct leat_world *world, int fd, uint64_t size)
+{
+    char last = '\n';
+    return size && world->disk->pread(world, fd, &last, 1, size - 1) == 1 && last != '\n';
+}
+
+/* `line` begins with an end of line, for the case that it is needed. */
 static bool file_append(const struct leat_sender *sender, const struct leat_strbuf *line)
 {
     struct leat_world *world = leat_loop_world(sender->loop);
     struct leat_stat stat;
-    int fd = world->disk->open(world, sender->conf->dead_letter.path, LEAT_O_WRITE | LEAT_O_CREATE | LEAT_O_APPEND,
-                               FILE_MODE);
+    int fd = world->disk->open(world, sender->conf->dead_letter.path,
+                               LEAT_O_READ | LEAT_O_WRITE | LEAT_O_CREATE | LEAT_O_APPEND, FILE_MODE);
     if (fd < 0)
         return false;
-    bool room = world->disk->fstat(world, fd, &stat) == 0 &&
-                stat.size + line->len <= (uint64_t)sender->conf->dead_letter.bytes_max;
-    ssize_t written = room ? world->disk->write(world, fd, line->at, line->len) : -ENOSPC;
+    ssize_t written = -ENOSPC;
+    size_t from = 1, len = line->len - 1;
+    if (world->disk->fstat(world, fd, &stat) == 0 && stat.size + len < (uint64_t)sender->conf->dead_letter.bytes_max) {
+        from = ends_in_half_a_line(world, fd, stat.size) ? 0 : 1;
+        len = line->len - from;
+        written = world->disk->write(world, fd, line->at + from, len);
+    }
     (void)world->disk->close(world, fd);
-    return written == (ssize_t)line->len;
+    return written == (ssize_t)len;
 }
 
 static bool letter_write(const struct leat_sender *sender, const struct leat_batch *batch,
@@ -33,7 +45,7 @@ static bool letter_write(const struct leat_sender *sender, const struct leat_bat
                          struct leat_strbuf *line)
 {
     struct leat_world *world = leat_loop_world(sender->loop);
-    leat_strbuf_printf(line, "{\"timeUnixNano\":\"%llu\",\"exporter\":", (unsigned long long)world->unix_ns(world));
+    leat_strbuf_printf(line, "\n{\"timeUnixNano\":\"%llu\",\"exporter\":", (unsigned long long)world->unix_ns(world));
     leat_strbuf_json(line, sender->id, strlen(sender->id));
     leat_strbuf_printf(line,
                        ",\"signal\":\"%s\",\"items\":%u,\"reason\":\"%s\",\"error\":", leat_signal_name(batch->signal),

@@ -104,3 +104,32 @@ LEAT_TEST(items_without_a_form_are_written_down)
     EXPECT(rig_delivered(rig) == 2 && rig_dropped(rig, LEAT_DROP_ENCODE) == 2);
     rig_close(rig);
 }
+
+static const struct leat_disk_ops *true_disk;
+
+static ssize_t write_half(struct leat_world *world, int fd, const void *at, size_t len)
+{
+    return true_disk->write(world, fd, at, len / 2);
+}
+
+/* Scenario:   the disk is full in the middle of a letter, and has room again for the next two.
+ * Guarantees: the half one is counted as lost, and spoils no line but its own. */
+LEAT_TEST(half_a_letter_spoils_no_other)
+{
+    uint64_t before = leat_counters[LEAT_COUNT_DEAD_LETTERS_LOST];
+    struct rig *rig = letter_rig(PATH, 1 << 20);
+    rig->carrier.otherwise.status = 422;
+    true_disk = rig->world->disk;
+    struct leat_disk_ops full = *true_disk;
+    full.write = write_half;
+    rig->world->disk = &full;
+    put(rig, 1, 2);
+    rig->world->disk = true_disk;
+    put(rig, 3, 2);
+    put(rig, 5, 2);
+    EXPECT_EQ(leat_counters[LEAT_COUNT_DEAD_LETTERS_LOST] - before, 2);
+    const char *second = strchr(letters(rig), '\n');
+    EXPECT(second && strncmp(second, "\n{\"timeUnixNano\":", 17) == 0);
+    EXPECT(strstr(second, "[3,4]}\n{\"timeUnixNano\":") && strstr(second, "[5,6]}\n"));
+    rig_close(rig);
+}
