@@ -420,6 +420,19 @@ def test_a_table_altered_while_we_run(agent, server):
     assert count(url, 'otel.otel_logs') == 11
 
 
+def test_a_batch_whose_rows_are_more_than_memory(agent, server):
+    """200 KB of a resource before each of 1,000 rows, uncompressed: 200 MB of rows under 64 MiB."""
+    url = server('clickhouse')['URL']
+    receivers, port, _ = otlp_in()
+    conf = {'endpoint': url.replace('http://', 'clickhouse://') + '/otel', 'retry_on_failure': QUICK, 'compress': 'none'}
+    one = agent(pipeline(receivers, {'clickhouse': conf}, ('logs',), leat={'shutdown_timeout': '3s', 'memory': {'limit': '64MiB'}}), name='leat')
+    records = b''.join(pb(2, fixed64(1, T0 + i) + pb(5, pb(1, 'x'))) for i in range(1000))
+    send(port, 'logs', pb(1, pb(1, attributes(1, {'big': 'y' * 200_000})) + pb(2, records)))
+    until(lambda: one.total(SENT['logs']) == 1000, 60)
+    assert count(url, 'otel.otel_logs') == 1000
+    assert one.stop() == 0
+
+
 def test_a_user_and_a_wrong_password(agent, server):
     url = server('clickhouse', LEAT_AUTH='true')['URL']
     one, port = start(agent, url, ('logs',), username='leat', password='secret')
