@@ -41,7 +41,25 @@ struct prw_conf {
 /* What a request is, in its tag: the kind in the two lowest bits, the samples in it above. */
 enum prw_kind { PRW_KIND_ONE, PRW_KIND_TWO, PRW_KIND_METADATA };
 
+#define PRW_COUNTS(X)                                                                                               \
+    X(DELTA, "remote_write_delta_total", "OTLP points dropped for their delta temporality")                            \
+    X(NO_FORM, "remote_write_no_form_total", "OTLP points dropped that have no form in Prometheus")                    \
+    X(NEEDS_TWO, "remote_write_needs_two_total", "samples dropped that only 2.0 can carry")                            \
+    X(PARTIAL, "remote_write_partial_total", "2.0 requests of which not all was written")                              \
+    X(NOT_WRITTEN, "remote_write_not_written_total", "samples and histograms sent by 2.0 and not written")             \
+    X(SAMPLES, "remote_write_samples_written_total", "samples written, by the word of a 2.0 destination")              \
+    X(HISTOGRAMS, "remote_write_histograms_written_total", "histograms written, by the word of a 2.0 destination")     \
+    X(EXEMPLARS, "remote_write_exemplars_written_total", "exemplars written, by the word of a 2.0 destination")
+
+enum prw_count {
+#define X(id, name, help) PRW_COUNT_##id,
+    PRW_COUNTS(X)
+#undef X
+        PRW_COUNT_COUNT
+};
+
 struct prw_state {
+    uint64_t *counts; /* NULL: nobody asks */
     const struct prw_conf *conf;
     const char *url;
     struct leat_world *world;
@@ -73,6 +91,11 @@ leat_rc prw_judge(void *state, const struct leat_reply *reply, struct leat_verdi
 void prw_dump(const void *state, struct leat_strbuf *out);
 void prw_close(void *state);
 
+static inline void prw__count(const struct prw_state *prw, enum prw_count count, uint64_t n)
+{
+    if (prw->counts)
+        __atomic_add_fetch(&prw->counts[count], n, __ATOMIC_RELAXED);
+}
 bool prw__sends_two(const struct prw_state *prw);
 /* Notes the family for this minute's metadata; prw__metadata_end makes a request of what was noted. False: no memory. */
 bool prw__metadata_note(struct prw_state *prw, const struct leat_prom_family *family, const struct rw_outgoing *outgoing,

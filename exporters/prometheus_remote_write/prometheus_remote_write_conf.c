@@ -159,6 +159,7 @@ leat_rc prw_open(void *state, const struct leat_exporter_conf *conf, enum leat_s
     const struct prw_conf *own = conf->own;
     const struct leat_http_client_conf *http = conf->carrier;
     prw->conf = own;
+    prw->counts = conf->counts;
     prw->world = world;
     prw->url = http->endpoint;
     prw->request_bytes_max = own->batch_bytes_max ? (uint64_t)own->batch_bytes_max : BATCH_BYTES;

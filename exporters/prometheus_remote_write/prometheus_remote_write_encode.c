@@ -25,6 +25,7 @@ struct run {
     uint32_t first, last, count; /* of its items; last: the newest */
     uint8_t *bitmap;             /* when they do not lie side by side */
     uint64_t order_key;
+    uint32_t needs_two; /* items that 1.0 has no form for */
 };
 
 /* ---- shards ---- */
@@ -169,9 +170,11 @@ static bool has_custom_buckets(const struct leat_prom_sample *sample)
 static bool put(struct run *run, const struct leat_prom_sample *sample, uint32_t item)
 {
     struct prw_state *prw = run->prw;
-    if (!run->two && has_custom_buckets(sample))
+    if (!run->two && has_custom_buckets(sample)) {
+        run->needs_two += item != RW_NO_ITEM;
         return item == RW_NO_ITEM ||
                leat_requests_reject(run->out, item, 1, "a histogram with custom buckets needs remote write 2.0") == LEAT_OK;
+    }
     if (run->open && item != RW_NO_ITEM && item != run->last && is_full(run) && !request_end(run))
         return false; /* a row that is no item's goes with the items before it */
     if (!run->open && !request_begin(run))
@@ -246,6 +249,15 @@ static leat_rc translate(struct prw_state *prw, const struct leat_batch *batch, 
     return rc;
 }
 
+/* Once the encode is sure: what is encoded again is counted once. */
+static void count_rejects(const struct run *run)
+{
+    const struct rw_rows *rows = &run->prw->otlp.rows;
+    for (uint32_t i = 0; run->batch->form->bit == LEAT_FORM_OTLP && i < rows->reject_count; i++)
+        prw__count(run->prw, rows->rejects[i].reason == rw_otlp_delta ? PRW_COUNT_DELTA : PRW_COUNT_NO_FORM, rows->rejects[i].count);
+    prw__count(run->prw, PRW_COUNT_NEEDS_TWO, run->needs_two);
+}
+
 leat_rc prw_encode(void *state, const struct leat_batch *batch, struct leat_requests *out, struct leat_err *reterr)
 {
     struct prw_state *prw = state;
@@ -261,8 +273,10 @@ leat_rc prw_encode(void *state, const struct leat_batch *batch, struct leat_requ
         run.outgoing = &prw->translated;
     }
     prw->one.outgoing = prw->two.outgoing = run.outgoing;
-    if (run_all(&run, &view) && (run.two || !prw->conf->send_metadata || run_metadata(&run, &view)))
+    if (run_all(&run, &view) && (run.two || !prw->conf->send_metadata || run_metadata(&run, &view))) {
+        count_rejects(&run);
         return LEAT_OK;
+    }
     request_drop(&run);
     return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "no memory to encode for remote write");
 }

@@ -27,7 +27,7 @@ static uint64_t number(struct leat_slice text)
     return n;
 }
 
-static struct written written_of(const struct leat_reply *reply)
+static struct written written_of(const struct prw_state *prw, const struct leat_reply *reply)
 {
     static const char *const names[] = {"X-Prometheus-Remote-Write-Samples-Written", "X-Prometheus-Remote-Write-Histograms-Written",
                                         "X-Prometheus-Remote-Write-Exemplars-Written"};
@@ -36,6 +36,7 @@ static struct written written_of(const struct leat_reply *reply)
         struct leat_slice value = leat_headers_get(reply->headers, names[i]);
         written.said |= value.at != NULL;
         written.count += i < 2 ? number(value) : 0;
+        prw__count(prw, PRW_COUNT_SAMPLES + (enum prw_count)i, number(value));
     }
     return written;
 }
@@ -51,11 +52,13 @@ static leat_rc not_two(struct prw_state *prw, const struct leat_reply *reply, st
 }
 
 /* Some of it may have been written: what is said was. */
-static leat_rc partly(const struct leat_reply *reply, uint64_t written, struct leat_verdict *out)
+static leat_rc partly(const struct prw_state *prw, const struct leat_reply *reply, uint64_t written, struct leat_verdict *out)
 {
     uint64_t sent = reply->request->tag >> 2, lost = sent > written ? sent - written : 0, items = reply->request->count;
     (void)leat_verdict_drop(out, false, "status %d: %llu of %llu samples written: %.*s", reply->status, (unsigned long long)written,
                             (unsigned long long)sent, TEXT(reply)); /* for its text */
+    prw__count(prw, PRW_COUNT_PARTIAL, lost > 0);
+    prw__count(prw, PRW_COUNT_NOT_WRITTEN, lost);
     if (reply->status / 100 == 2 && lost == 0)
         out->text[0] = 0;
     return leat_verdict_delivered(out, (uint32_t)(written == 0 && sent ? items : lost < items ? lost : items));
@@ -63,11 +66,11 @@ static leat_rc partly(const struct leat_reply *reply, uint64_t written, struct l
 
 static leat_rc judge_two(struct prw_state *prw, const struct leat_reply *reply, struct leat_verdict *out)
 {
-    struct written written = written_of(reply);
+    struct written written = written_of(prw, reply);
     prw->speaks_two |= written.said;
     if (written.said) {
         prw->one_until_ns = 0;
-        return partly(reply, written.count, out);
+        return partly(prw, reply, written.count, out);
     }
     if (reply->status / 100 == 2 || reply->status == 415 || !prw->speaks_two)
         return not_two(prw, reply, out);

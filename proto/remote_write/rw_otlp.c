@@ -298,13 +298,15 @@ static enum leat_prom_type type_of(const struct otlp_metric *metric, struct leat
     }
 }
 
+const char rw_otlp_delta[] = "delta temporality has no form in Prometheus: convert it before";
+
 /* Why none of its points can be told to Prometheus; NULL: they can. */
 static const char *metric_begin(struct rw_otlp *otlp, const struct otlp_metric *metric, struct leat_slice message)
 {
     bool is_sum = metric->kind == OTLP_SUM, counts = is_sum || metric->kind == OTLP_HISTOGRAM || metric->kind == OTLP_EXPONENTIAL_HISTOGRAM;
     enum rw_kind kind = metric->kind == OTLP_GAUGE ? RW_GAUGE : is_sum && metric->monotonic ? RW_COUNTER : RW_OTHER_KIND;
     if (counts && metric->temporality != CUMULATIVE)
-        return metric->temporality == 1 ? "delta temporality has no form in Prometheus: convert it before"
+        return metric->temporality == 1 ? rw_otlp_delta
                                         : "a sum or histogram without a temporality has no form in Prometheus";
     if (!rw_metric_name(&otlp->name, &otlp->conf.namer, metric->name, metric->unit, kind))
         return "the metric's name has no form in Prometheus";

@@ -101,4 +101,5 @@ bool rw_otlp__exemplars(struct rw_otlp *otlp, const struct rw_point *point, stru
 const char *rw_otlp__native(struct rw_otlp *otlp, const struct rw_point *point);
 bool rw_otlp__row(struct rw_otlp *otlp, struct leat_prom_series *series, uint64_t time_ns, double value,
                   const struct leat_prom_extra *extra, uint32_t item);
+extern const char rw_otlp_delta[]; /* the reason of points of delta temporality */
 void rw_otlp__reject(struct rw_otlp *otlp, uint32_t item, uint32_t count, const char *reason);

@@ -2,6 +2,7 @@
 #include "exporters/prometheus_remote_write/prometheus_remote_write.h"
 #include "agent/base/world.h"
 #include "prometheus/write1.pb-c.h"
+#include "proto/otlp/otlp_form.h"
 #include "tests/kit/sim_world.h"
 #include "tests/unit/proto/remote_write/rw_kit.h"
 
@@ -11,6 +12,7 @@ struct bench {
     struct leat_http_client_conf http;
     struct leat_world *world;
     struct prw_state *prw;
+    uint64_t counts[PRW_COUNT_COUNT];
 };
 
 static struct bench bench_open(int message)
@@ -26,7 +28,8 @@ static struct bench bench_open(int message)
 
 static leat_rc bench_start(struct bench *bench)
 {
-    struct leat_exporter_conf conf = {.id = "prw", .own = &bench->own, .deliver = &bench->deliver, .carrier = &bench->http};
+    struct leat_exporter_conf conf = {.id = "prw", .own = &bench->own, .deliver = &bench->deliver, .carrier = &bench->http,
+                                      .counts = bench->counts};
     return prw_open(bench->prw, &conf, LEAT_METRICS, bench->world, NULL);
 }
 
@@ -105,6 +108,43 @@ LEAT_TEST(two_falls_back_and_asks_again)
     EXPECT_EQ(judge(&bench, tag, 204, NULL).kind, LEAT_VERDICT_HOLD);
     EXPECT_EQ(judge(&bench, tag, 415, NULL).kind, LEAT_VERDICT_HOLD);
     bench_close(&bench);
+}
+
+/* Guarantees: what a 2.0 destination has written, and has not, is counted. */
+LEAT_TEST(partial_writes_are_counted)
+{
+    uint32_t tag = PRW_KIND_TWO | 10 << 2;
+    struct bench bench = bench_open(PRW_AUTO);
+    EXPECT_OK(bench_start(&bench));
+    (void)judge(&bench, tag, 204, "10");
+    EXPECT_EQ(bench.counts[PRW_COUNT_PARTIAL], 0);
+    (void)judge(&bench, tag, 400, "7");
+    EXPECT_EQ(bench.counts[PRW_COUNT_PARTIAL], 1);
+    EXPECT_EQ(bench.counts[PRW_COUNT_NOT_WRITTEN], 3);
+    EXPECT_EQ(bench.counts[PRW_COUNT_SAMPLES], 17);
+    EXPECT_EQ(bench.counts[PRW_COUNT_HISTOGRAMS], 0);
+    bench_close(&bench);
+}
+
+/* Scenario:   a sum of two points, without a temporality, of delta temporality, cumulative.
+ * Guarantees: each refusal is counted under its reason, once. */
+LEAT_TEST(refused_points_are_counted_by_reason)
+{
+    static const uint64_t counted[3][2] = {{0, 2}, {2, 0}, {0, 0}};
+    for (uint8_t temporality = 0; temporality < 3; temporality++) {
+        uint8_t body[] = {0x0a, 19, 0x12, 17, 0x12, 15, 0x0a, 1, 'm', 0x3a, 10, 0x0a, 2, 0x40, 0, 0x0a, 2, 0x40, 0, 0x10, temporality};
+        struct bench bench = bench_open(PRW_ONE);
+        struct leat_batch batch = {.form = &otlp_form, .signal = LEAT_METRICS, .item_count = 2};
+        struct leat_requests requests = {0};
+        EXPECT_OK(bench_start(&bench));
+        EXPECT_OK(leat_chain_copy(&batch.payload, body, sizeof body));
+        EXPECT_OK(prw_encode(bench.prw, &batch, &requests, NULL));
+        EXPECT_EQ(bench.counts[PRW_COUNT_DELTA], counted[temporality][0]);
+        EXPECT_EQ(bench.counts[PRW_COUNT_NO_FORM], counted[temporality][1]);
+        leat_requests_done(&requests);
+        leat_chain_done(&batch.payload);
+        bench_close(&bench);
+    }
 }
 
 /* ---- encoding ---- */
