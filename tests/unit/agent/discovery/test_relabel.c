@@ -6,9 +6,24 @@
 #include "tests/kit/kit.h"
 
 #define RULES_MAX 3
-#define STRINGS(...) {(const char *[]){__VA_ARGS__}, sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *)}
+#define STRINGS(...) strings_of(sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *), __VA_ARGS__)
 #define RULE(...) {__VA_ARGS__} /* what is not named gets Prometheus' default */
 #define ACTION(name) .action = LEAT_RELABEL_##name
+
+/* Kept to the end of the program: an array inside a rule's initializer did not outlive it in optimised builds. */
+static struct leat_strings strings_of(size_t count, ...)
+{
+    static const char *kept[4096];
+    static uint32_t used;
+    struct leat_strings strings = {kept + used, (uint32_t)count};
+    va_list list;
+    assert_true(used + count <= sizeof kept / sizeof *kept);
+    va_start(list, count);
+    for (size_t i = 0; i < count; i++)
+        kept[used++] = va_arg(list, const char *);
+    va_end(list);
+    return strings;
+}
 
 static struct leat_relabel_conf with_defaults(struct leat_relabel_conf rule)
 {
