@@ -14,6 +14,7 @@
 
 #define AUTH_PATIENCE_NS 5000000000ull /* after a refusal: so long may a new try take before it counts as refused too */
 #define REOPEN_NS 1000000000ull
+#define FAILURES_MAX 7u /* a new producer every half minute, then */
 
 enum { TO_SEND = INT32_MIN, SENT };
 
@@ -49,6 +50,7 @@ struct carrier {
     uint32_t unreported;
     int32_t refusal;     /* a broker does not let us in; 0 since something passed */
     int32_t fatal;       /* why the producer is replaced; 0 when for no error */
+    uint32_t failures;   /* producers that ended fatally since a record was stored */
     struct kafka_speech log, trouble;
 };
 
@@ -181,10 +183,11 @@ static void on_reopen(struct leat_timer *timer)
     leat_timer_start(carrier->loop, &carrier->reopen, REOPEN_NS);
 }
 
+/* At once; later where producer after producer ends without a record stored: each asks the brokers as soon as it lives. */
 static void maybe_replace(struct carrier *carrier)
 {
     if (carrier->replacing && carrier->unreported == 0 && !leat_timer_runs(&carrier->reopen))
-        leat_timer_start(carrier->loop, &carrier->reopen, 1);
+        leat_timer_start(carrier->loop, &carrier->reopen, carrier->failures > 1 ? REOPEN_NS << (carrier->failures - 2) : 1);
 }
 
 static void purge(struct carrier *carrier, int what)
@@ -195,13 +198,14 @@ static void purge(struct carrier *carrier, int what)
 
 static void on_fatal(struct carrier *carrier)
 {
-    char why[200];
+    char why[200], text[300];
     if (carrier->replacing && carrier->fatal)
         return;
     carrier->fatal = rd_kafka_fatal_error(carrier->client, why, sizeof why);
     carrier->replacing = true;
-    leat_log(LEAT_LOG_ERROR, carrier->kafka->conf->id, "fatal for this producer, a new one takes over: %s: %s",
-             rd_kafka_err2name((rd_kafka_resp_err_t)carrier->fatal), why);
+    carrier->failures += carrier->failures < FAILURES_MAX;
+    (void)snprintf(text, sizeof text, "fatal for this producer, a new one takes over: %s", why);
+    kafka__say_error(&carrier->trouble, (rd_kafka_resp_err_t)carrier->fatal, text);
     purge(carrier, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     maybe_replace(carrier);
 }
@@ -347,7 +351,7 @@ static void on_report(struct carrier *carrier, const rd_kafka_message_t *message
     shot->left--;
     carrier->unreported--;
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
-        carrier->refusal = 0;
+        carrier->refusal = 0, carrier->failures = 0;
     if (message->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE && !alone && !shot->canceled) {
         go_one_by_one(carrier);
         mark->code = TO_SEND;
@@ -366,7 +370,7 @@ static void on_report(struct carrier *carrier, const rd_kafka_message_t *message
 static void on_error(struct carrier *carrier, rd_kafka_event_t *event)
 {
     rd_kafka_resp_err_t code = rd_kafka_event_error(event);
-    if (code == RD_KAFKA_RESP_ERR__FATAL) {
+    if (rd_kafka_event_error_is_fatal(event)) { /* its code is the cause, never _FATAL */
         on_fatal(carrier);
         return;
     }

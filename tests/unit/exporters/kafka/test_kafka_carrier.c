@@ -7,7 +7,8 @@
 
 #include <librdkafka/rdkafka_mock.h> /* wants rdkafka.h before it */
 
-#define PRODUCE 0 /* the API's key */
+#define PRODUCE 0 /* the APIs' keys */
+#define INIT_PRODUCER_ID 22
 #define SENT_MAX 64u
 #define SECOND 1000000000ull
 
@@ -52,7 +53,8 @@ static void on_deadline(struct leat_timer *timer)
     ((struct rig *)timer->ctx)->late = true;
 }
 
-static struct rig *rig_open(void (*configure)(struct kafka_conf *own), enum leat_signal signal, int partitions)
+/* All but the carrier. */
+static struct rig *rig_make(void (*configure)(struct kafka_conf *own), enum leat_signal signal, int partitions)
 {
     struct rig *rig = calloc(1, sizeof *rig);
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
@@ -69,8 +71,14 @@ static struct rig *rig_open(void (*configure)(struct kafka_conf *own), enum leat
         configure(&rig->bench.own);
     bench_open(&rig->bench, signal);
     EXPECT_OK(leat_loop_open(leat_world_real(), &rig->loop, NULL));
-    EXPECT_OK(kafka_carrier_open(&rig->bench.state, rig->loop, &rig->carrier, NULL));
     rig->deadline = (struct leat_timer){.fire = on_deadline, .ctx = rig};
+    return rig;
+}
+
+static struct rig *rig_open(void (*configure)(struct kafka_conf *own), enum leat_signal signal, int partitions)
+{
+    struct rig *rig = rig_make(configure, signal, partitions);
+    EXPECT_OK(kafka_carrier_open(&rig->bench.state, rig->loop, &rig->carrier, NULL));
     return rig;
 }
 
@@ -97,6 +105,15 @@ static void run(struct rig *rig, uint64_t seconds)
     while (rig->open && !rig->late)
         (void)leat_loop_run_once(rig->loop, true);
     leat_timer_stop(rig->loop, &rig->deadline);
+}
+
+/* So long, whatever is told. */
+static void wait_for(struct rig *rig, uint64_t seconds)
+{
+    rig->late = false;
+    leat_timer_start(rig->loop, &rig->deadline, seconds * SECOND);
+    while (!rig->late)
+        (void)leat_loop_run_once(rig->loop, true);
 }
 
 static void forget(struct rig *rig)
@@ -311,12 +328,11 @@ static void text_only(struct kafka_conf *own)
     own->producer.linger_ns = 50000000;
 }
 
-/* Guarantees: a broker that finds a batch of records too large gets them one by one; none is lost or blamed for others. */
-LEAT_TEST(kafka_sends_one_by_one_where_batches_are_too_large)
+static void check_one_by_one(rd_kafka_resp_err_t refusal)
 {
     struct rig *rig = rig_open(text_only, LEAT_LOGS, 1);
     struct places places = {0};
-    rd_kafka_mock_push_request_errors(rig->cluster, PRODUCE, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    rd_kafka_mock_push_request_errors(rig->cluster, PRODUCE, 1, refusal);
     send_all(rig, &(struct recipe){.records = 50});
     run(rig, 30);
     expect_status(rig, 0);
@@ -325,6 +341,12 @@ LEAT_TEST(kafka_sends_one_by_one_where_batches_are_too_large)
     consume(rig, 1, 50, count_place, &places);
     EXPECT_EQ(places.seen, 50);
     rig_close(rig);
+}
+
+/* Guarantees: a broker that finds a batch of records too large gets them one by one; none is lost or blamed for others. */
+LEAT_TEST(kafka_sends_one_by_one_where_batches_are_too_large)
+{
+    check_one_by_one(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
 }
 
 /* Guarantees: after a fatal error the records come back to be tried again, and a new producer takes them. */
@@ -344,6 +366,22 @@ LEAT_TEST(kafka_makes_a_producer_anew_after_a_fatal_error)
     run(rig, 30);
     expect_status(rig, 0);
     EXPECT_EQ(rig->bench.counts[KAFKA_COUNT_PRODUCERS], 2);
+    rig_close(rig);
+}
+
+/* Guarantees: a broker that lets no producer live is asked ever less often, and the cause comes
+ * back with the records. */
+LEAT_TEST(kafka_takes_its_time_when_each_producer_fails)
+{
+    struct rig *rig = rig_make(NULL, LEAT_LOGS, 1);
+    for (int i = 0; i < 500; i++)
+        rd_kafka_mock_push_request_errors(rig->cluster, INIT_PRODUCER_ID, 1, RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED);
+    EXPECT_OK(kafka_carrier_open(&rig->bench.state, rig->loop, &rig->carrier, NULL));
+    send_all(rig, &(struct recipe){.records = 5});
+    wait_for(rig, 4);
+    EXPECT_EQ(rig->sent[0].status, RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED);
+    EXPECT(rig->bench.counts[KAFKA_COUNT_PRODUCERS] >= 3);
+    EXPECT(rig->bench.counts[KAFKA_COUNT_PRODUCERS] <= 5);
     rig_close(rig);
 }
 
