@@ -333,6 +333,11 @@ static void go_one_by_one(struct carrier *carrier)
              (long long)carrier->kafka->own->producer.max_message_bytes);
 }
 
+static bool is_too_large(rd_kafka_resp_err_t err)
+{
+    return err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || err == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE;
+}
+
 /* What a report means that librdkafka gave because we took the message back. */
 static int32_t code_of(const struct carrier *carrier, rd_kafka_resp_err_t err)
 {
@@ -352,7 +357,7 @@ static void on_report(struct carrier *carrier, const rd_kafka_message_t *message
     carrier->unreported--;
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
         carrier->refusal = 0, carrier->failures = 0;
-    if (message->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE && !alone && !shot->canceled) {
+    if (is_too_large(message->err) && !alone && !shot->canceled) {
         go_one_by_one(carrier);
         mark->code = TO_SEND;
         shot->next = 0;

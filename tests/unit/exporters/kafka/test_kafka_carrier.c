@@ -349,6 +349,12 @@ LEAT_TEST(kafka_sends_one_by_one_where_batches_are_too_large)
     check_one_by_one(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
 }
 
+/* Guarantees: so it is where the batch is larger than a segment of the topic. */
+LEAT_TEST(kafka_sends_one_by_one_where_batches_are_larger_than_segments)
+{
+    check_one_by_one(RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE);
+}
+
 /* Guarantees: after a fatal error the records come back to be tried again, and a new producer takes them. */
 LEAT_TEST(kafka_makes_a_producer_anew_after_a_fatal_error)
 {
