@@ -183,6 +183,8 @@ leat_rc kafka__encode_records(struct kafka_state *kafka, const struct leat_batch
 /* librdkafka's configuration out of ours; the caller's until rd_kafka_new takes it. */
 leat_rc kafka__properties(struct kafka_state *kafka, bool one_by_one, rd_kafka_conf_t **ret_properties,
                           struct leat_err *reterr);
+/* How long librdkafka tries a record; 0: for ever, as max_elapsed_time. */
+int64_t kafka__record_ms(const struct leat_deliver_conf *deliver);
 /* What an operator must know of this library's version before the first record; NULL: nothing. */
 const char *kafka__library_warning(const struct kafka_conf *own, int version);
 

@@ -330,6 +330,16 @@ static leat_rc check_auth(const struct kafka_conf *own, struct leat_err *reterr)
     return LEAT_OK;
 }
 
+/* librdkafka says so itself, but when a producer is made, and in its own words. */
+static leat_rc check_linger(const struct kafka_conf *own, const struct leat_deliver_conf *deliver, struct leat_err *reterr)
+{
+    int64_t record_ms = kafka__record_ms(deliver);
+    if (record_ms && own->producer.linger_ns >= record_ms * 1000000)
+        return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "producer::linger must be less than %s (%lld ms), or records expire while they wait",
+                          deliver->retry.enabled ? "retry_on_failure::max_elapsed_time" : "timeout", (long long)record_ms);
+    return LEAT_OK;
+}
+
 leat_rc kafka_check(const struct leat_exporter_conf *conf, struct leat_err *reterr)
 {
     const struct kafka_conf *own = conf->own;
@@ -347,6 +357,8 @@ leat_rc kafka_check(const struct leat_exporter_conf *conf, struct leat_err *rete
         rc = check_auth(own, reterr);
     if (rc == LEAT_OK)
         rc = check_tls(&own->tls, reterr);
+    if (rc == LEAT_OK)
+        rc = check_linger(own, conf->deliver, reterr);
     if (rc != LEAT_OK)
         return rc;
     struct kafka_state state = {.conf = conf, .own = own};

@@ -127,17 +127,19 @@ static void put_producer(struct writer *w, const struct kafka_conf *own, bool on
         set(w, "partitioner", own->partitioner.hasher == KAFKA_MURMUR2 ? "murmur2_random" : "fnv1a_random");
 }
 
+int64_t kafka__record_ms(const struct leat_deliver_conf *deliver)
+{
+    return at_most((deliver->retry.enabled ? deliver->retry.max_elapsed_time_ns : deliver->timeout_ns) / MS, INT32_MAX);
+}
+
 /* `timeout` is one request's. A record is librdkafka's to repeat, under one sequence number, for as long as
  * retry_on_failure would try: brokers then leave out what came twice. */
 static void put_times(struct writer *w, const struct leat_deliver_conf *deliver)
 {
-    int64_t request_ms = deliver->timeout_ns / MS, record_ms = request_ms;
-    if (deliver->retry.enabled)
-        record_ms = deliver->retry.max_elapsed_time_ns / MS; /* 0: for ever, there as here */
-    request_ms = at_most(at_least(request_ms, 10), 300000);
+    int64_t request_ms = at_most(at_least(deliver->timeout_ns / MS, 10), 300000);
     set_int(w, "request.timeout.ms", request_ms);
     set_int(w, "socket.timeout.ms", at_most(request_ms + 1000, 300000));
-    set_int(w, "message.timeout.ms", at_most(record_ms, INT32_MAX));
+    set_int(w, "message.timeout.ms", kafka__record_ms(deliver));
 }
 
 static int32_t next_partition(const rd_kafka_topic_t *topic, const void *key, size_t key_len, int32_t count, void *ctx,

@@ -132,6 +132,17 @@ LEAT_TEST(kafka_refuses_bad_configurations)
     bench.own.partitioner.least_backup = true;
     expect_refused(&bench, "least_backup");
     bench_init(&bench, "localhost:1");
+    bench.own.producer.linger_ns = 60000000000;
+    expect_refused(&bench, "max_elapsed_time");
+    bench.deliver.retry.enabled = false;
+    expect_refused(&bench, "timeout");
+    bench.own.producer.linger_ns = 4999000000;
+    EXPECT_OK(kafka_check(&bench.conf, NULL));
+    bench.deliver.retry.enabled = true;
+    bench.deliver.retry.max_elapsed_time_ns = 0;
+    bench.own.producer.linger_ns = 60000000000;
+    EXPECT_OK(kafka_check(&bench.conf, NULL));
+    bench_init(&bench, "localhost:1");
     bench.own.tls = (struct leat_tls_conf){.present = true, .ca_pem = "x"};
     EXPECT_OK(kafka_check(&bench.conf, NULL));
     bench.own.resolve_canonical = true;
