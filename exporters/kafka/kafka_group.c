@@ -34,7 +34,10 @@ struct leat_slice kafka__topic_of(const struct kafka_state *kafka, struct leat_s
 struct kafka_key kafka__key_of_trace(struct leat_slice trace_id)
 {
     static const char digits[] = "0123456789abcdef";
+    static const uint8_t none[KAFKA_KEY_BYTES_MAX / 2];
     struct kafka_key key = {0};
+    if (trace_id.len == sizeof none && memcmp(trace_id.at, none, sizeof none) == 0)
+        return key;
     for (uint32_t i = 0; i < trace_id.len && i < KAFKA_KEY_BYTES_MAX / 2; i++) {
         key.at[key.len++] = (uint8_t)digits[trace_id.at[i] >> 4];
         key.at[key.len++] = (uint8_t)digits[trace_id.at[i] & 15];

@@ -83,6 +83,17 @@ LEAT_TEST(kafka_cuts_what_is_too_large)
     kafka_close(&bench.state);
 }
 
+/* Guarantees: an id of zeros is none, as the Collector reads it: what has no trace goes anywhere, not all to one partition. */
+LEAT_TEST(kafka_takes_zeros_for_no_trace)
+{
+    static const uint8_t id[16] = {[15] = 1}, zeros[16] = {0};
+    struct kafka_key key = kafka__key_of_trace(leat_slice_of(id, 16));
+    EXPECT_EQ(key.len, 32);
+    EXPECT_EQ(memcmp(key.at, "00000000000000000000000000000001", 32), 0);
+    EXPECT_EQ(kafka__key_of_trace(leat_slice_of(zeros, 16)).len, 0);
+    EXPECT_EQ(kafka__key_of_trace(leat_slice_of(zeros, 0)).len, 0);
+}
+
 /* Guarantees: partition_traces_by_id makes a record for each trace with its id in hex as the key. */
 LEAT_TEST(kafka_splits_traces_by_id)
 {
