@@ -233,7 +233,7 @@ static void judge(struct leat_k8s_watch *watch, int status, bool whole, uint64_t
         garbled(watch);
     else if (status && status != 200)
         refused(watch, status, peer_ns);
-    else if (watch->untaken && watch->next == WATCH_LISTS && err)
+    else if (!lists && watch->next == WATCH_LISTS && err) /* on_again gave it up */
         wait_for(watch, WATCH_LISTS, 0);
     else if (err || !status)
         unreached(watch, err);

@@ -285,6 +285,24 @@ LEAT_TEST(watch_tells_again_what_was_not_taken)
     bed_close(&bed);
 }
 
+/* Scenario:   lists that break off after an object that could not be taken, again and again.
+ * Guarantees: the tries back off as after any other failure. */
+LEAT_TEST(watch_backs_off_when_untaken_lists_break)
+{
+    static const struct paper_step broken = {200, "{\"metadata\":{\"resourceVersion\":\"10\"},\"items\":[" POD("a", "1", "5") ",", .stays = true};
+    const struct paper_step steps[] = {broken, broken, broken, broken, broken, broken, broken, broken};
+    struct bed bed;
+    EXPECT_OK(bed_open(&bed, steps, COUNT(steps)));
+    bed.answer = LEAT_ENOMEM;
+    for (int i = 0; i < 100; i++) {
+        paper_run(&bed.paper, PAPER_S / 10);
+        paper_end(&bed.paper, LEAT_ENET);
+    }
+    EXPECT(bed.paper.requests >= 3 && bed.paper.requests <= 6);
+    EXPECT(stats(&bed)->unreachable >= 2);
+    bed_close(&bed);
+}
+
 /* Scenario:   an object above the limit, and more objects than are allowed.
  * Guarantees: they are left out and counted; the others are there. */
 LEAT_TEST(watch_keeps_to_its_limits)
