@@ -32,7 +32,8 @@ struct leat_target {
      * others): __address__, __scheme__, __metrics_path__, __param_*, __scrape_interval__ ... */
     struct leat_labels labels;
     struct leat_slice url;          /* NUL-terminated: scheme, __address__, path and parameters put together */
-    uint64_t hash;                  /* of labels and url: its shard (leat_target_shard), its phase */
+    uint64_t hash;                  /* of labels and url: its phase */
+    uint64_t shown_hash;            /* of the shown labels: its shard; targets that write the same series share one */
     int64_t interval_ns, timeout_ns; /* of __scrape_interval__ and __scrape_timeout__; 0 when the job has none */
 };
 struct leat_targets {
@@ -47,7 +48,7 @@ struct leat_targets *leat_targets_ref(struct leat_targets *targets);
 struct leat_targets *leat_targets_unref(struct leat_targets *targets); /* always NULL */
 static inline uint32_t leat_target_shard(const struct leat_target *target, uint32_t shard_count)
 {
-    return (uint32_t)((target->hash >> 32) % shard_count);
+    return (uint32_t)((target->shown_hash >> 32) % shard_count);
 }
 bool leat_target_eq(const struct leat_target *a, const struct leat_target *b);
 /* scheme://address/path?params of a label set: `params` first, __param_X replacing the first value of X. */

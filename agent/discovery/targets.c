@@ -43,6 +43,15 @@ static struct leat_slice keep(struct leat_arena *arena, struct leat_slice text)
     return leat_slice_of(copy ? copy : "", copy ? text.len : 0);
 }
 
+static uint64_t hash_shown(struct leat_labels labels)
+{
+    uint64_t hash = 0;
+    for (uint32_t i = 0; i < labels.count; i++)
+        if (labels.at[i].name.len < 2 || memcmp(labels.at[i].name.at, "__", 2) != 0)
+            hash = leat_labels_hash((struct leat_labels){&labels.at[i], 1}, hash);
+    return hash;
+}
+
 leat_rc leat_target_list_add(struct leat_target_list *list, struct leat_labels labels, struct leat_slice url,
                              int64_t interval_ns, int64_t timeout_ns)
 {
@@ -66,6 +75,7 @@ leat_rc leat_target_list_add(struct leat_target_list *list, struct leat_labels l
         return LEAT_ENOMEM;
     target.hash = leat_labels_hash((struct leat_labels){&(struct leat_label){target.url, target.url}, 1},
                                    leat_labels_hash(target.labels, 0));
+    target.shown_hash = hash_shown(target.labels);
     at[list->shown.count++] = target;
     return LEAT_OK;
 }

@@ -10,6 +10,7 @@
 #include "agent/base/alloc.h"
 #include "agent/base/strbuf.h"
 #include "agent/discovery/discovery_inner.h"
+#include "agent/discovery/targets.h"
 #include "agent/loop/stream.h"
 #include "tests/kit/kit.h"
 #include "tests/kit/sim_world.h"
@@ -391,6 +392,31 @@ LEAT_TEST(feed_tells_all_members)
     leat_feed_leave(&feed, &ears[2].member);
     leat_feed_done(&feed);
     simulated_done(&bed);
+}
+
+/* Scenario:   targets that show the same labels and differ in path or parameters, as after a change of the configuration.
+ * Guarantees: one shard has them all, so that what takes over from another is seen there; targets are spread over all shards. */
+LEAT_TEST(equal_series_come_from_one_shard)
+{
+    struct leat_target_list *list = leat_target_list_new(0);
+    uint32_t of_shard[3] = {0};
+    for (int i = 0; i < 300; i++) {
+        char instance[16], path[16], url[64];
+        (void)snprintf(instance, sizeof instance, "h%d:1", i % 60);
+        (void)snprintf(path, sizeof path, "/m%d", i);
+        (void)snprintf(url, sizeof url, "http://%s%s", instance, path);
+        struct leat_label labels[] = {{LEAT_SLICE("__metrics_path__"), leat_slice_str(path)},
+                                      {LEAT_SLICE("instance"), leat_slice_str(instance)}, L("job", "j")};
+        EXPECT_OK(leat_target_list_add(list, (struct leat_labels){labels, 3}, leat_slice_str(url), 0, 0));
+    }
+    for (uint32_t i = 0; i < 300; i++) {
+        uint32_t shard = leat_target_shard(&list->shown.at[i], 3);
+        EXPECT_EQ(shard, leat_target_shard(&list->shown.at[i % 60], 3));
+        EXPECT(list->shown.at[i].hash != list->shown.at[(i + 60) % 300].hash);
+        of_shard[shard]++;
+    }
+    EXPECT(of_shard[0] >= 50 && of_shard[1] >= 50 && of_shard[2] >= 50);
+    leat_targets_unref(&list->shown);
 }
 
 LEAT_TEST_OOM(discovery_survives_failed_allocations)
