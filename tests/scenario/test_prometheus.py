@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pages that lie, beside one that does not: each ends in a counter and a log line that names its target, and harms nobody."""
+import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -74,3 +76,68 @@ def test_pages_that_lie_harm_nobody(tmp_path, liar):
         until(lambda: Liar.rounds['good'] > rounds + 2, 20, 'the good target goes on')
     finally:
         one.close()
+
+
+class Counting(BaseHTTPRequestHandler):
+    """One page for each path; how often each was asked, and when last."""
+    protocol_version = 'HTTP/1.1'
+    seen = {}
+
+    def do_GET(self):
+        n = self.seen[self.path] = self.seen.get(self.path, 0) + 1
+        body = b'page_rounds %d\n' % n
+        self.send_response(200)
+        self.send_header('Content-Type', 'text/plain; version=0.0.4')
+        self.send_header('Content-Length', str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def pages():
+    httpd = ThreadingHTTPServer(('127.0.0.1', 0), Counting)
+    httpd.daemon_threads = True
+    Counting.seen.clear()
+    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+    yield httpd.server_address[1]
+    httpd.shutdown()
+
+
+# Scenario:   three shards; 12 targets of a static list and 12 of a file, told apart by their path; then the file loses one and gains one.
+# Guarantees: each target is scraped by exactly one shard at its interval; the one that went is asked no more and the one that came is; at
+#             the stop nothing is held back, every sample went in, came out, and no edge has a difference.
+def test_three_shards_share_the_targets(agent, tmp_path, pages):
+    def of_file(numbers):
+        part = tmp_path / 'targets.json.part'
+        part.write_text(json.dumps([{'targets': ['127.0.0.1:%d' % pages], 'labels': {'__metrics_path__': '/file/%d' % i, 'n': str(i)}} for i in numbers]))
+        part.rename(tmp_path / 'targets.json')
+
+    of_file(range(12))
+    static = [{'targets': ['127.0.0.1:%d' % pages], 'labels': {'__metrics_path__': '/static/%d' % i, 'n': str(i)}} for i in range(12)]
+    jobs = [{'job_name': 'static', 'scrape_interval': '1s', 'static_configs': static},
+            {'job_name': 'file', 'scrape_interval': '1s', 'file_sd_configs': [{'files': [str(tmp_path / 'targets.json')]}]}]
+    one = agent({'leat': {'shards': 3}, 'receivers': {'prometheus': {'config': {'scrape_configs': jobs}}}, 'exporters': {'nop': None},
+                 'service': {'pipelines': {'metrics': {'receivers': ['prometheus'], 'exporters': ['nop']}}}})
+    paths = ['/%s/%d' % (kind, i) for kind in ('static', 'file') for i in range(12)]
+    until(lambda: all(Counting.seen.get(p, 0) >= 3 for p in paths), 20, lambda: 'three rounds of %s' % Counting.seen)
+    assert one.total('leat_prometheus_targets_added') == 24
+    asked, begin = dict(Counting.seen), time.monotonic()
+    time.sleep(3)
+    passed = time.monotonic() - begin
+    for path in paths:
+        assert Counting.seen[path] - asked[path] <= passed + 2, path  # two shards with it would ask twice as often
+
+    of_file([*range(1, 12), 12])
+    until(lambda: Counting.seen.get('/file/12', 0) >= 2, 20, 'the target that came')
+    until(lambda: one.total('leat_prometheus_targets_removed') == 1, 20, 'the end of the target that went')
+    gone = Counting.seen['/file/0']
+    until(lambda: all(Counting.seen[p] > asked[p] + 4 for p in paths if p != '/file/0'), 20, 'the others go on')
+    assert Counting.seen['/file/0'] == gone
+    assert one.total('leat_prometheus_targets_added') == 25
+    assert one.total('leat_prometheus_scrapes_failed') == 0
+    books = one.check_ledger()
+    assert sum(row['in'] for row in books.values()) > 0 and not any(row['dropped'] for row in books.values())
+    assert one.stop() == 0
