@@ -4,9 +4,11 @@
  * Why      found once at start, then set on every resource as the resource processor would.
  * Threads  one state per pipeline and shard.
  * Owns     what was found, and the program made of it.
- * Limits   FOUND_MAX attributes, 64 KiB of them in the environment.
+ * Limits   FOUND_MAX attributes, 64 KiB of them in the environment; `timeout` for the name service, once per process.
  * Fails    at start when the environment's list cannot be read; afterwards as agent/pipe/rework.h. */
 #pragma once
+#include <pthread.h>
+
 #include "agent/base/arena.h"
 #include "agent/pipe/rework.h"
 #include "processors/processor.h"
@@ -24,6 +26,7 @@ struct detection_switch {
 struct resource_detection_conf {
     struct leat_strings detectors;
     bool override;
+    int64_t timeout_ns;
     struct {
         struct leat_strings hostname_sources;
         struct detection_switch attributes[DETECT_COUNT];
@@ -42,6 +45,19 @@ leat_rc detection_find(const struct resource_detection_conf *conf, struct leat_w
                        struct leat_err *reterr) LEAT_MUST_CHECK;
 /* "a=b,c=d%20e". */
 leat_rc detection_env(struct detection_found *found, const char *text, struct leat_err *reterr) LEAT_MUST_CHECK;
+
+/* A question to the outside that may not be answered for long. It lives as long as the process. */
+#define DETECTION_NAME_BYTES 256u
+enum detection_stands { DETECTION_UNASKED, DETECTION_ASKED, DETECTION_KNOWN, DETECTION_UNKNOWN };
+struct detection_question {
+    bool (*ask)(char name[DETECTION_NAME_BYTES]); /* on a thread of its own */
+    enum detection_stands stands;
+    pthread_cond_t answered;
+    char name[DETECTION_NAME_BYTES];
+};
+extern struct detection_question detection_full_name;
+/* Waits at most so long, and only if nobody has waited in vain before. False: not known, `name` is as it was. */
+bool detection_ask(struct detection_question *question, int64_t timeout_ns, char name[DETECTION_NAME_BYTES]);
 
 struct resource_detection {
     struct leat_host *host;

@@ -41,7 +41,7 @@ const struct leat_field resource_detection_fields[] = {
      "who is asked, in this order; the first to name an attribute wins: env (OTEL_RESOURCE_ATTRIBUTES), system"},
     {"override", LEAT_BOOL, C(override), "true", "replaces attributes that are there"},
     {.key = "system", .type = LEAT_SECTION, .offset = C(system), .fields = system_fields, .doc = "of the system detector"},
-    {"timeout", LEAT_IGNORED, 0, NULL, "nothing is asked over the network but the name service"},
+    {"timeout", LEAT_DURATION, C(timeout_ns), "5s", "at most so long is waited for the name service, once in a process", .max = 3.6e12},
     {"fail_on_missing_metadata", LEAT_IGNORED, 0, NULL, "the env and system detectors miss nothing that could come later"},
     {"refresh_interval", LEAT_REFUSED, 0, NULL, "attributes are found once, at start"},
     {"attributes", LEAT_REFUSED, 0, NULL, "use resource_attributes of the detector"},

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Asking the environment and the machine. */
 #include <ctype.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/utsname.h>
@@ -101,30 +100,16 @@ leat_rc detection_env(struct detection_found *found, const char *text, struct le
 
 /* ---- system ---- */
 
-static bool full_name(const char *host, char name[256])
-{
-    struct addrinfo hints = {.ai_flags = AI_CANONNAME, .ai_socktype = SOCK_STREAM}, *list = NULL;
-    bool known = getaddrinfo(host, NULL, &hints, &list) == 0 && list && list->ai_canonname && *list->ai_canonname;
-    if (known)
-        (void)snprintf(name, 256, "%s", list->ai_canonname);
-    if (list)
-        freeaddrinfo(list);
-    size_t len = known ? strlen(name) : 0;
-    if (len && name[len - 1] == '.')
-        name[len - 1] = 0;
-    return known;
-}
-
 static leat_rc add_host_name(const struct resource_detection_conf *conf, struct detection_found *found, struct leat_err *reterr)
 {
-    char host[256] = "", name[256] = "";
+    char host[DETECTION_NAME_BYTES] = "", name[DETECTION_NAME_BYTES] = "";
     if (gethostname(host, sizeof host - 1) != 0)
         return LEAT_OK;
     for (uint32_t i = 0; i < conf->system.hostname_sources.count && !name[0]; i++) {
         if (strcmp(conf->system.hostname_sources.at[i], "os") == 0)
             (void)snprintf(name, sizeof name, "%s", host);
-        else if (!full_name(host, name))
-            name[0] = 0;
+        else
+            (void)detection_ask(&detection_full_name, conf->timeout_ns, name);
     }
     return add(found, "host.name", leat_arena_str(&found->arena, name, strlen(name)), reterr);
 }

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/base/strbuf.h"
@@ -99,6 +100,65 @@ LEAT_TEST(what_cannot_be_is_refused)
     EXPECT_RC(resource_detection__check(&conf, NULL), LEAT_ECONFIG);
     conf = (struct resource_detection_conf){.detectors = {detectors, 1}, .system = {.hostname_sources = {cname, 1}}};
     EXPECT_RC(resource_detection__check(&conf, NULL), LEAT_ECONFIG);
+}
+
+static int asked; /* atomic */
+static bool silent_name(char name[DETECTION_NAME_BYTES])
+{
+    __atomic_add_fetch(&asked, 1, __ATOMIC_RELAXED);
+    (void)nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);
+    memcpy(name, "late", sizeof "late");
+    return true;
+}
+
+static bool quick_name(char name[DETECTION_NAME_BYTES])
+{
+    __atomic_add_fetch(&asked, 1, __ATOMIC_RELAXED);
+    memcpy(name, "m.example", sizeof "m.example");
+    return true;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec at;
+    (void)clock_gettime(CLOCK_MONOTONIC, &at);
+    return at.tv_sec * 1000 + at.tv_nsec / 1000000;
+}
+
+/* Scenario:   a name service that is silent for longer than `timeout`, asked for twenty pipelines; then one that answers.
+ * Guarantees: one question and one wait, however many ask; an answer that comes late changes nothing; a quick one is for all. */
+LEAT_TEST(a_silent_name_service_is_waited_for_once)
+{
+    static struct detection_question silent = {.ask = silent_name}, quick = {.ask = quick_name};
+    char name[DETECTION_NAME_BYTES] = "";
+    int64_t begin = now_ms();
+    for (int i = 0; i < 20; i++)
+        EXPECT(!detection_ask(&silent, 50000000, name));
+    EXPECT(now_ms() - begin >= 50 && now_ms() - begin < 290);
+    (void)nanosleep(&(struct timespec){.tv_nsec = 500000000}, NULL);
+    EXPECT(!detection_ask(&silent, 50000000, name));
+    EXPECT_STR(name, "");
+    EXPECT_EQ(__atomic_load_n(&asked, __ATOMIC_RELAXED), 1);
+    for (int i = 0; i < 20; i++)
+        EXPECT(detection_ask(&quick, 5000000000, name));
+    EXPECT_STR(name, "m.example");
+    EXPECT_EQ(__atomic_load_n(&asked, __ATOMIC_RELAXED), 2);
+}
+
+/* Guarantees: the name the real name service says is taken when it says one, else the kernel's. */
+LEAT_TEST(the_name_service_comes_before_the_kernel)
+{
+    const char *both[] = {"dns", "os"};
+    char full[DETECTION_NAME_BYTES] = "";
+    struct detection_found found = {0};
+    struct resource_detection_conf conf = {.detectors = {detectors + 1, 1}, .timeout_ns = 5000000000, .system = {.hostname_sources = {both, 2}}};
+    conf.system.attributes[DETECT_HOST_NAME].enabled = true;
+    EXPECT_EQ(gethostname(full, sizeof full - 1), 0);
+    EXPECT_OK(detection_find(&conf, leat_world_real(), &found, NULL));
+    (void)detection_ask(&detection_full_name, 0, full);
+    EXPECT_EQ(found.count, 1);
+    EXPECT_STR(found.at[0].value.text, full);
+    leat_arena_done(&found.arena);
 }
 
 LEAT_TEST_OOM(finding_survives_failed_allocations)
