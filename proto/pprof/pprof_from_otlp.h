@@ -9,15 +9,17 @@
  * Split    a sample's attribute service.name puts it into a profile of its own.
  * Threads  pure; one call at a time per sink.
  * Owns     what a sink is given lives until it answers. The dictionary is laid flat when it crosses slices (counted).
- * Limits   PPROF_ENTRIES_MAX entries in the dictionary, PPROF_SERVICES_MAX services and PPROF_LABELS_MAX labels a profile.
+ * Limits   PPROF_ENTRIES_MAX entries in the dictionary, PPROF_SERVICES_MAX services and PPROF_LABELS_MAX labels a profile,
+ *          PPROF_MADE_BYTES_MAX of samples in a pprof: OTLP names a stack once, pprof writes it out at every sample.
  * Fails    LEAT_EPARSE: not a valid request; LEAT_ENOMEM; what the sink answered. A profile that has no pprof (an index
- *          that leads nowhere, no sample) is told to `reject`, the others go on. */
+ *          that leads nowhere, no sample, too large) is told to `reject`, the others go on. */
 #pragma once
 #include "agent/base/form.h"
 #include "proto/pprof/pprof.h"
 
 #define PPROF_SERVICES_MAX 64u
 #define PPROF_LABELS_MAX 256u
+#define PPROF_MADE_BYTES_MAX (32u << 20)
 
 struct pprof_pair {
     struct leat_slice name, value;

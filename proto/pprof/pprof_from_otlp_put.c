@@ -304,6 +304,8 @@ void pprof__put_sample(struct build *build, struct leat_slice sample, int64_t va
         put_attribute(build, index);
     put_link(build, pprof__number(sample, 3));
     pb_buf_close(out, opened);
+    if (out->len > PPROF_MADE_BYTES_MAX)
+        build->bad = "its samples are over 32 MiB as pprof";
 }
 
 /* ---- the end ---- */
