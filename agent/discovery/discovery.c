@@ -27,6 +27,7 @@ struct leat_discovery {
     struct leat_discovery_counts counts;
     struct leat_label_edit edit;
     struct leat_strbuf url;
+    struct leat_list k8s_servers;
     uint32_t job_count;
     struct leat_sd_job jobs[];
 };
@@ -36,6 +37,11 @@ struct leat_discovery {
 struct leat_loop *leat_sd__loop(const struct leat_sd_source *source)
 {
     return source->job->discovery->opts.loop;
+}
+
+struct leat_list *leat_sd__k8s_servers(const struct leat_sd_source *source)
+{
+    return &source->job->discovery->k8s_servers;
 }
 
 const char *leat_sd__who(const struct leat_sd_source *source)
@@ -316,6 +322,7 @@ leat_rc leat_discovery_open(const struct leat_discovery_opts *opts, struct leat_
     if (!discovery)
         return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "out of memory");
     discovery->opts = *opts;
+    leat_list_init(&discovery->k8s_servers);
     while (rc == LEAT_OK && discovery->job_count < opts->job_count) {
         struct leat_sd_job *job = &discovery->jobs[discovery->job_count];
         *job = (struct leat_sd_job){.discovery = discovery,

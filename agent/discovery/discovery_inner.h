@@ -80,6 +80,7 @@ leat_rc leat_sd__k8s_open(struct leat_sd_job *job, const struct leat_k8s_sd_conf
 leat_rc leat_sd__k8s_check(const struct leat_k8s_sd_conf *conf, struct leat_err *reterr);
 
 struct leat_loop *leat_sd__loop(const struct leat_sd_source *source);
+struct leat_list *leat_sd__k8s_servers(const struct leat_sd_source *source); /* of sd_k8s_share.h; the manager's */
 const char *leat_sd__who(const struct leat_sd_source *source);
 void leat_sd__init(struct leat_sd_source *source, struct leat_sd_job *job, const char *kind);
 void leat_sd__done(struct leat_sd_source *source); /* frees its groups */

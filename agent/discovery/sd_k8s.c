@@ -8,8 +8,7 @@
 #include <stdio.h>
 
 #include "agent/base/alloc.h"
-#include "agent/discovery/fetch_inner.h"
-#include "agent/k8s/watch.h"
+#include "agent/discovery/sd_k8s_share.h"
 
 enum kind { KIND_NODE, KIND_POD, KIND_SERVICE, KIND_ENDPOINTS, KIND_ENDPOINTSLICE, KIND_INGRESS, KIND_NAMESPACE,
             KIND_REPLICASET, KIND_JOB };
@@ -31,12 +30,12 @@ static const struct {
 struct slot {
     struct k8s_source *source;
     enum kind kind;
-    struct leat_k8s_watch *watch;
+    struct sd_k8s_listener listener;
 };
 struct k8s_source {
     struct leat_sd_source base;
     const struct leat_k8s_sd_conf *conf;
-    struct leat_k8s_client *client;
+    struct sd_k8s_server *server;
     struct slot *slots;
     uint32_t slot_count;
     struct k8s_stores stores;
@@ -225,7 +224,7 @@ static void synced(void *ctx)
 {
     struct k8s_source *source = ((struct slot *)ctx)->source;
     for (uint32_t i = 0; i < source->slot_count; i++)
-        if (!leat_k8s_watch_synced(source->slots[i].watch))
+        if (!leat_k8s_watch_synced(source->slots[i].listener.of->watch))
             return;
     leat_sd__changed(&source->base);
 }
@@ -286,70 +285,6 @@ static leat_rc compose(struct leat_sd_source *base)
 
 /* ---- opening ---- */
 
-static leat_rc authorization(const struct leat_fetch_conf *fetch, struct leat_k8s_client_conf *conf,
-                             struct leat_strbuf *text, struct leat_err *reterr)
-{
-    bool bearer = !fetch->authorization.type || strcasecmp(fetch->authorization.type, "bearer") == 0;
-    if (fetch->authorization.present && bearer) {
-        conf->token = fetch->authorization.credentials;
-        conf->token_file = fetch->authorization.credentials_file;
-    } else if (fetch->authorization.present) {
-        if (has(fetch->authorization.credentials_file))
-            return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "credentials_file of an API server is for type Bearer");
-        leat_strbuf_printf(text, "%s %s", fetch->authorization.type,
-                           fetch->authorization.credentials ? fetch->authorization.credentials : "");
-    } else if (fetch->basic_auth.present) {
-        struct leat_strbuf pair = {0};
-        leat_strbuf_printf(&pair, "%s:%s", fetch->basic_auth.username ? fetch->basic_auth.username : "",
-                           fetch->basic_auth.password ? fetch->basic_auth.password : "");
-        leat_strbuf_puts(text, "Basic ");
-        if (!pair.failed)
-            leat_fetch__base64(text, pair.at, pair.len);
-        text->failed = text->failed || pair.failed;
-        leat_strbuf_done(&pair);
-    } else {
-        conf->token = fetch->bearer_token;
-        conf->token_file = fetch->bearer_token_file;
-    }
-    if (text->failed)
-        return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "out of memory");
-    conf->authorization = text->len ? text->at : NULL;
-    return LEAT_OK;
-}
-
-static leat_rc open_client(struct k8s_source *source, struct leat_err *reterr)
-{
-    const struct leat_k8s_sd_conf *conf = source->conf;
-    struct leat_strbuf text = {0};
-    struct leat_k8s_client_conf client = {.auth = LEAT_K8S_SERVICE_ACCOUNT};
-    leat_rc rc = LEAT_OK;
-    if (has(conf->kubeconfig_file)) {
-        client.auth = LEAT_K8S_KUBECONFIG;
-        client.kubeconfig = conf->kubeconfig_file;
-    } else if (has(conf->api_server)) {
-        client.auth = LEAT_K8S_EXPLICIT;
-        client.server = conf->api_server;
-        client.proxy_url = has(conf->fetch.proxy_url) ? conf->fetch.proxy_url : NULL;
-        client.tls = (struct leat_tls_conf){.present = true,
-                                            .insecure_skip_verify = conf->fetch.tls.insecure_skip_verify,
-                                            .ca_pem = conf->fetch.tls.ca,
-                                            .ca_file = conf->fetch.tls.ca_file,
-                                            .cert_pem = conf->fetch.tls.cert,
-                                            .cert_file = conf->fetch.tls.cert_file,
-                                            .key_pem = conf->fetch.tls.key,
-                                            .key_file = conf->fetch.tls.key_file,
-                                            .server_name_override = conf->fetch.tls.server_name,
-                                            .min_version = "1.2"};
-        rc = authorization(&conf->fetch, &client, &text, reterr);
-    }
-    if (rc == LEAT_OK)
-        rc = leat_k8s_client_open(leat_sd__loop(&source->base), &client, &source->client, reterr);
-    if (text.at)
-        explicit_bzero(text.at, text.len);
-    leat_strbuf_done(&text);
-    return rc;
-}
-
 static leat_rc open_watch(struct k8s_source *source, enum kind kind, const char *ns, struct leat_err *reterr)
 {
     static const struct leat_k8s_watch_events events = {.changed = changed, .synced = synced};
@@ -367,8 +302,8 @@ static leat_rc open_watch(struct k8s_source *source, enum kind kind, const char 
             conf.field_selector = selectors[i].field;
             conf.label_selector = selectors[i].label;
         }
-    *slot = (struct slot){.source = source, .kind = kind};
-    leat_rc rc = leat_k8s_watch_open(source->client, &conf, &events, slot, &slot->watch, reterr);
+    *slot = (struct slot){.source = source, .kind = kind, .listener = {.events = &events, .ctx = slot}};
+    leat_rc rc = sd_k8s_watch_use(source->server, &conf, &slot->listener, reterr);
     source->slot_count += rc == LEAT_OK;
     return rc;
 }
@@ -381,7 +316,7 @@ static leat_rc open_kind(struct k8s_source *source, enum kind kind, struct leat_
     if (resources[kind].cluster_wide || (names->count == 0 && !own))
         return open_watch(source, kind, NULL, reterr);
     if (own)
-        rc = open_watch(source, kind, leat_k8s_client_namespace(source->client), reterr);
+        rc = open_watch(source, kind, leat_k8s_client_namespace(source->server->client), reterr);
     for (uint32_t i = 0; i < names->count && rc == LEAT_OK; i++)
         rc = open_watch(source, kind, names->at[i], reterr);
     return rc;
@@ -418,10 +353,10 @@ static void dump_k8s(const struct leat_sd_source *base, struct leat_strbuf *out)
 {
     const struct k8s_source *source = LEAT_CONTAINER(base, struct k8s_source, base);
     leat_strbuf_printf(out, " role=%s server=%s", leat_k8s_role_names[source->conf->role],
-                       leat_k8s_client_server(source->client));
+                       leat_k8s_client_server(source->server->client));
     for (uint32_t i = 0; i < source->slot_count; i++) {
         leat_strbuf_puts(out, "\n  ");
-        leat_k8s_watch_dump(source->slots[i].watch, out);
+        leat_k8s_watch_dump(source->slots[i].listener.of->watch, out);
     }
 }
 
@@ -429,8 +364,8 @@ static void close_k8s(struct leat_sd_source *base)
 {
     struct k8s_source *source = LEAT_CONTAINER(base, struct k8s_source, base);
     for (uint32_t i = 0; i < source->slot_count; i++)
-        leat_k8s_watch_close(source->slots[i].watch);
-    leat_k8s_client_close(source->client);
+        sd_k8s_watch_leave(&source->slots[i].listener);
+    sd_k8s_server_leave(source->server);
     leat_sd__groups_clear(&source->stores.pods);
     leat_sd__groups_clear(&source->stores.services);
     leat_sd__groups_clear(&source->stores.nodes);
@@ -453,7 +388,9 @@ leat_rc leat_sd__k8s_open(struct leat_sd_job *job, const struct leat_k8s_sd_conf
     source->base.dump = dump_k8s;
     source->conf = conf;
     source->slots = leat_zalloc(WATCHES_MAX, sizeof *source->slots);
-    leat_rc rc = source->slots ? open_client(source, reterr) : LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "out of memory");
+    leat_rc rc = source->slots ? sd_k8s_server_use(leat_sd__k8s_servers(&source->base), leat_sd__loop(&source->base), conf,
+                                                   &source->server, reterr)
+                               : LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "out of memory");
     if (rc == LEAT_OK)
         rc = open_watches(source, reterr);
     if (rc != LEAT_OK) {

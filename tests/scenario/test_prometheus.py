@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pages that lie, beside one that does not: each ends in a counter and a log line that names its target, and harms nobody."""
 import json
+import re
 import threading
 import time
+import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -141,3 +143,70 @@ def test_three_shards_share_the_targets(agent, tmp_path, pages):
     books = one.check_ledger()
     assert sum(row['in'] for row in books.values()) > 0 and not any(row['dropped'] for row in books.values())
     assert one.stop() == 0
+
+
+class ApiServer(BaseHTTPRequestHandler):
+    """Two pods, listed and then watched; the watch tells of a third one when `more` is set."""
+    protocol_version = 'HTTP/1.1'
+    asked, more = [], threading.Event()
+
+    @staticmethod
+    def pod(i):
+        return {'metadata': {'name': 'p%d' % i, 'namespace': 'shop', 'uid': 'u%d' % i, 'resourceVersion': str(i + 1)},
+                'spec': {'containers': [{'name': 'c', 'ports': [{'containerPort': 1}]}]}, 'status': {'podIP': '127.0.0.%d' % (i + 1)}}
+
+    def piece(self, text):
+        self.wfile.write(b'%x\r\n%s\r\n' % (len(text), text))
+        self.wfile.flush()
+
+    def do_GET(self):
+        self.asked.append((self.path, self.headers.get('Authorization')))
+        self.send_response(200)
+        self.send_header('Transfer-Encoding', 'chunked')
+        self.end_headers()
+        try:
+            if 'watch=1' not in self.path:
+                self.piece(json.dumps({'metadata': {'resourceVersion': '10'}, 'items': [self.pod(0), self.pod(1)]}).encode())
+                self.wfile.write(b'0\r\n\r\n')
+            elif self.more.wait(60):
+                self.piece(json.dumps({'type': 'ADDED', 'object': self.pod(2)}).encode() + b'\n')
+                time.sleep(60)
+        except OSError:
+            self.close_connection = True
+
+    def log_message(self, *args):
+        pass
+
+
+# Scenario:   three jobs that find pods in the same way, one with a selector, one with another token; then a pod comes.
+# Guarantees: one list and one watch for what is the same, others for what is not; every job has the pods, and the one that came.
+def test_equal_jobs_share_a_watch(agent):
+    httpd = ThreadingHTTPServer(('127.0.0.1', 0), ApiServer)
+    httpd.daemon_threads = True
+    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+
+    def job(name, token='t', **more):
+        sd = {'role': 'pod', 'api_server': 'http://127.0.0.1:%d' % httpd.server_address[1], 'authorization': {'credentials': token}, **more}
+        return {'job_name': name, 'scrape_interval': '60s', 'kubernetes_sd_configs': [sd]}
+
+    names = ('a', 'b', 'c', 'narrow', 'other')
+    jobs = [job('a'), job('b'), job('c'), job('narrow', selectors=[{'role': 'pod', 'label': 'x=y'}]), job('other', token='o')]
+    one = agent({'receivers': {'prometheus': {'config': {'scrape_configs': jobs}}}, 'exporters': {'nop': None},
+                 'service': {'pipelines': {'metrics': {'receivers': ['prometheus'], 'exporters': ['nop']}}}})
+
+    def targets():
+        with urllib.request.urlopen('http://127.0.0.1:%d/debug/dump' % one.metrics_port, timeout=10) as answer:
+            text = answer.read().decode()
+        return {name: len(re.findall(r'job %s target ' % name, text)) for name in names}
+
+    try:
+        until(lambda: set(targets().values()) == {2}, 20, lambda: 'two pods for each job: %s' % targets())
+        until(lambda: sum('watch=1' in path for path, _ in ApiServer.asked) >= 3, 20, 'the watches')
+        ApiServer.more.set()
+        until(lambda: set(targets().values()) == {3}, 30, lambda: 'three pods for each job: %s' % targets())
+        for watch in (False, True):
+            asked = [(path, token) for path, token in ApiServer.asked if ('watch=1' in path) == watch]
+            assert sorted(('labelSelector' in path, token) for path, token in asked) == [(False, 'Bearer o'), (False, 'Bearer t'), (True, 'Bearer t')]
+        assert one.stop() == 0
+    finally:
+        httpd.shutdown()
