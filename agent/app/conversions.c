@@ -119,8 +119,8 @@ static void print_one(void *ctx, const struct leat_plan_pipeline *pipeline, uint
 {
     const struct print *print = ctx;
     if (row)
-        leat_strbuf_printf(print->out, "# pipeline %s: %s becomes %s before %s\n", pipeline->id, form_name(form), form_name(row->to),
-                     print->plan->parts[part].id);
+        leat_strbuf_printf(print->out, "# pipeline %s: %s %s %s before %s\n", pipeline->id, form_name(form),
+                           form == LEAT_FORM_PROM ? "become" : "becomes", form_name(row->to), print->plan->parts[part].id);
 }
 
 void leat_conversions_print(const struct leat_plan *plan, struct leat_strbuf *out)
