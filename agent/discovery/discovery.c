@@ -270,7 +270,12 @@ static void publish(struct leat_timer *timer)
     leat_targets_unref(job->last);
     job->last = &list->shown;
     discovery->counts.lists++;
-    discovery->opts.changed(discovery->opts.ctx, job->index, leat_targets_ref(job->last));
+    if (discovery->opts.changed(discovery->opts.ctx, job->index, leat_targets_ref(job->last)) == LEAT_OK)
+        return;
+    job->last = leat_targets_unref(job->last); /* whatever the next list is, it is told */
+    discovery->counts.failures++;
+    leat_log(LEAT_LOG_ERROR, discovery->opts.who, "job %s: out of memory: targets are told again", job->conf->name);
+    leat_timer_start(discovery->opts.loop, timer, LEAT_SD_DEBOUNCE_NS);
 }
 
 /* ---- opening and closing ---- */

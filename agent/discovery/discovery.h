@@ -85,8 +85,9 @@ struct leat_discovery_opts {
     const char *who; /* "prometheus/2": in log lines */
     const struct leat_discovery_job *jobs;
     uint32_t job_count;
-    /* The whole list of a job, whenever it differs from the last one. The reference is the callee's. */
-    void (*changed)(void *ctx, uint32_t job, struct leat_targets *targets);
+    /* The whole list of a job, whenever it differs from the last one. The reference is the callee's, in any case. Anything
+     * but LEAT_OK: it is told again after a while. */
+    leat_rc (*changed)(void *ctx, uint32_t job, struct leat_targets *targets);
     void *ctx;
 };
 struct leat_discovery_counts {
@@ -121,6 +122,6 @@ struct leat_feed_member {
 };
 leat_rc leat_feed_join(struct leat_target_feed *feed, struct leat_feed_member *member) LEAT_MUST_CHECK;
 void leat_feed_leave(struct leat_target_feed *feed, struct leat_feed_member *member); /* on its loop; no-op if not joined */
-/* Takes the reference. What cannot be told for lack of memory is told with the next list. */
-void leat_feed_publish(struct leat_target_feed *feed, uint32_t job, struct leat_targets *targets);
+/* Takes the reference, in any case. LEAT_ENOMEM: not all members will hear of it; publish it again. */
+leat_rc leat_feed_publish(struct leat_target_feed *feed, uint32_t job, struct leat_targets *targets) LEAT_MUST_CHECK;
 void leat_feed_done(struct leat_target_feed *feed); /* by shard 0, after its leave */

@@ -3,7 +3,6 @@
 #include <pthread.h>
 
 #include "agent/base/alloc.h"
-#include "agent/base/log.h"
 #include "agent/discovery/discovery.h"
 
 /* Lists change seldom: one lock for all feeds of the process, never held while anybody is told. */
@@ -94,20 +93,22 @@ static bool make_room(struct leat_target_feed *feed, uint32_t job)
     return true;
 }
 
-void leat_feed_publish(struct leat_target_feed *feed, uint32_t job, struct leat_targets *targets)
+leat_rc leat_feed_publish(struct leat_target_feed *feed, uint32_t job, struct leat_targets *targets)
 {
+    leat_rc rc = LEAT_OK;
     (void)pthread_mutex_lock(&feeds_lock);
     if (make_room(feed, job)) {
         leat_targets_unref(feed->last[job]);
         feed->last[job] = targets;
         for (struct leat_feed_member *member = feed->members; member; member = member->next)
             if (tell(feed, member, job) != LEAT_OK)
-                leat_log(LEAT_LOG_ERROR, "discovery", "out of memory: a shard keeps its old targets for now");
+                rc = LEAT_ENOMEM;
     } else {
         leat_targets_unref(targets);
-        leat_log(LEAT_LOG_ERROR, "discovery", "out of memory: the old targets stay for now");
+        rc = LEAT_ENOMEM;
     }
     (void)pthread_mutex_unlock(&feeds_lock);
+    return rc;
 }
 
 void leat_feed_done(struct leat_target_feed *feed)

@@ -28,10 +28,10 @@ const struct leat_counter_def pprof__counters[] = {
 
 /* ---- life ---- */
 
-static void publish(void *ctx, uint32_t job, struct leat_targets *targets)
+static leat_rc publish(void *ctx, uint32_t job, struct leat_targets *targets)
 {
     struct pprof_receiver *receiver = ctx;
-    leat_feed_publish(receiver->host->shared, job, targets);
+    return leat_feed_publish(receiver->host->shared, job, targets);
 }
 
 static leat_rc pprof__start(void *state, const void *conf, struct leat_host *host, struct leat_err *reterr)

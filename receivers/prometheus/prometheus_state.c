@@ -56,10 +56,10 @@ static leat_rc describe_job(struct leat_arena *arena, const struct prometheus_jo
 
 /* ---- discovery, on shard 0, for all ---- */
 
-static void on_list(void *ctx, uint32_t job, struct leat_targets *targets)
+static leat_rc on_list(void *ctx, uint32_t job, struct leat_targets *targets)
 {
     struct prometheus_state *state = ctx;
-    leat_feed_publish(&state->shared->feed, job, targets);
+    return leat_feed_publish(&state->shared->feed, job, targets);
 }
 
 static leat_rc discovery_open(struct prometheus_state *state, struct leat_err *reterr)

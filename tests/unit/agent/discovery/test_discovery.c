@@ -33,15 +33,17 @@ struct bed {
     struct leat_discovery *discovery;
     struct leat_targets *last;
     uint32_t lists;
+    leat_rc answer; /* of the next ones */
 };
 
-static void changed(void *ctx, uint32_t job, struct leat_targets *targets)
+static leat_rc changed(void *ctx, uint32_t job, struct leat_targets *targets)
 {
     struct bed *bed = ctx;
     EXPECT_EQ(job, 0);
     leat_targets_unref(bed->last);
     bed->last = targets;
     bed->lists++;
+    return bed->answer;
 }
 
 static leat_rc bed_open(struct bed *bed, struct leat_err *err)
@@ -348,6 +350,24 @@ LEAT_TEST(discovery_refuses_bad_sources)
     EXPECT_RC(leat_sd_check(&sd, &err), LEAT_ECONFIG);
 }
 
+/* Scenario:   a list that could not be told to all, and nothing that changes afterwards.
+ * Guarantees: it is told again until it is taken, and then no more. */
+LEAT_TEST(an_untold_list_is_told_again)
+{
+    struct bed bed = simulated();
+    struct leat_static_conf one = {{(const char *[]){"a:1"}, 1}, {0}};
+    bed.sd.statics = (struct leat_items){&one, 1};
+    bed.answer = LEAT_ENOMEM;
+    EXPECT_OK(bed_open(&bed, NULL));
+    run_for(&bed, 12 * SECOND);
+    EXPECT_EQ(bed.lists, 3);
+    bed.answer = LEAT_OK;
+    run_for(&bed, 60 * SECOND);
+    EXPECT_EQ(bed.lists, 4);
+    EXPECT_EQ(leat_discovery_counts(bed.discovery).failures, 3);
+    simulated_done(&bed);
+}
+
 /* ---- the feed ---- */
 
 struct ear {
@@ -377,7 +397,7 @@ LEAT_TEST(feed_tells_all_members)
     run_for(&bed, SECOND / 1000);
     EXPECT_OK(leat_feed_join(&feed, &ears[0].member));
     EXPECT_OK(leat_feed_join(&feed, &ears[1].member));
-    leat_feed_publish(&feed, 1, leat_targets_ref(bed.last));
+    EXPECT_OK(leat_feed_publish(&feed, 1, leat_targets_ref(bed.last)));
     EXPECT_EQ(ears[0].told, 0);
     leat_feed_leave(&feed, &ears[1].member);
     run_for(&bed, SECOND / 1000);
@@ -417,6 +437,35 @@ LEAT_TEST(equal_series_come_from_one_shard)
     }
     EXPECT(of_shard[0] >= 50 && of_shard[1] >= 50 && of_shard[2] >= 50);
     leat_targets_unref(&list->shown);
+}
+
+/* Guarantees: a list that was taken has reached every member. */
+LEAT_TEST_OOM(feed_survives_failed_allocations)
+{
+    static struct bed bed;
+    bed = (struct bed){.world = sim_world_new(7)};
+    struct leat_target_feed feed = {0};
+    struct ear ears[2] = {0};
+    struct leat_target_list *list = leat_target_list_new(1);
+    leat_rc rc = leat_loop_open_simulated(bed.world, &bed.loop);
+    for (uint32_t i = 0; i < 2 && rc == LEAT_OK; i++) {
+        ears[i].member = (struct leat_feed_member){.loop = bed.loop, .changed = hear, .ctx = &ears[i]};
+        rc = leat_feed_join(&feed, &ears[i].member);
+    }
+    if (rc == LEAT_OK && list)
+        rc = leat_feed_publish(&feed, 1, leat_targets_ref(&list->shown));
+    if (bed.loop)
+        run_for(&bed, SECOND / 1000);
+    for (uint32_t i = 0; i < 2; i++) {
+        EXPECT(rc != LEAT_OK || !list || ears[i].told == 1);
+        leat_feed_leave(&feed, &ears[i].member);
+    }
+    leat_feed_done(&feed);
+    if (bed.loop)
+        (void)leat_loop_close(bed.loop);
+    sim_world_free(bed.world);
+    leat_targets_unref(list ? &list->shown : NULL);
+    return list ? rc : LEAT_ENOMEM;
 }
 
 LEAT_TEST_OOM(discovery_survives_failed_allocations)
