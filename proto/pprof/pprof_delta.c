@@ -299,19 +299,17 @@ static void run_close(struct run *run)
     pb_buf_done(&run->scratch);
 }
 
-static void keep(struct pprof_delta *delta, struct run *run, uint64_t types_hash)
+static void offer(struct pprof_delta *delta, struct run *run, uint64_t types_hash)
 {
-    leat_free(delta->last.at);
-    delta->last = run->next;
+    leat_free(delta->next.table.at);
+    delta->next = (struct pprof_delta_seen){run->next, types_hash, run->now->time_ns};
     run->next.at = NULL;
-    delta->types_hash = types_hash;
-    delta->time_ns = run->now->time_ns;
 }
 
 leat_rc pprof_delta_run(struct pprof_delta *delta, const struct pprof *now, struct pb_buf *out,
                         struct pprof_delta_said *ret_said)
 {
-    struct run run = {.now = now, .last = &delta->last};
+    struct run run = {.now = now, .last = &delta->last.table};
     struct pprof_delta_said said = {0};
     uint64_t types_hash = choose(&run);
     leat_rc rc = LEAT_ENOMEM;
@@ -321,17 +319,17 @@ leat_rc pprof_delta_run(struct pprof_delta *delta, const struct pprof *now, stru
     said.cumulative = true;
     if (!run_open(&run) || !name_frames(&run) || !take_counts(&run))
         goto end;
-    said.first = delta->types_hash != types_hash;
+    said.first = delta->last.types_hash != types_hash;
     said.reset = !said.first && went_back(&run);
     run.baseline = said.first || said.reset;
-    if (!run.baseline && now->time_ns > delta->time_ns && delta->time_ns > 0)
-        run.span_ns = now->time_ns - delta->time_ns;
+    if (!run.baseline && now->time_ns > delta->last.time_ns && delta->last.time_ns > 0)
+        run.span_ns = now->time_ns - delta->last.time_ns;
     if (!put_samples(&run, out, &said.samples))
         goto end;
     put_rest(&run, out);
     if (out->failed)
         goto end;
-    keep(delta, &run, types_hash);
+    offer(delta, &run, types_hash);
     *ret_said = said;
     rc = LEAT_OK;
 end:
@@ -339,13 +337,28 @@ end:
     return rc;
 }
 
+void pprof_delta_keep(struct pprof_delta *delta)
+{
+    if (!delta->next.table.at)
+        return;
+    leat_free(delta->last.table.at);
+    delta->last = delta->next;
+    delta->next = (struct pprof_delta_seen){0};
+}
+
 void pprof_delta_done(struct pprof_delta *delta)
 {
-    leat_free(delta->last.at);
+    leat_free(delta->last.table.at);
+    leat_free(delta->next.table.at);
     *delta = (struct pprof_delta){0};
+}
+
+static uint64_t bytes_of(const struct pprof_delta_table *table)
+{
+    return table->at ? (table->mask + 1ull) * sizeof *table->at : 0;
 }
 
 uint64_t pprof_delta_bytes(const struct pprof_delta *delta)
 {
-    return delta->last.at ? (delta->last.mask + 1ull) * sizeof *delta->last.at : 0;
+    return bytes_of(&delta->last.table) + bytes_of(&delta->next.table);
 }

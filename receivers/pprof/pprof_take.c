@@ -156,32 +156,35 @@ static leat_rc pack(const struct pb_buf *plain, struct leat_chain *ret, struct l
     return rc;
 }
 
+static leat_rc send_as_served(struct pprof_loop *loop, const struct pprof *pprof, const struct leat_chain *body)
+{
+    pprof__count(loop->receiver, PPROF_EMPTY, pprof->sample_count == 0);
+    return pprof->sample_count ? send(loop, body) : LEAT_OK;
+}
+
 static leat_rc send_delta(struct pprof_loop *loop, const struct pprof *pprof, const struct leat_chain *body, struct leat_err *err)
 {
     struct pprof_delta_said said;
     struct pb_buf out = {0};
     struct leat_chain packed = {0};
     leat_rc rc = pprof_delta_run(&loop->delta, pprof, &out, &said);
-    if (rc != LEAT_OK)
+    if (rc == LEAT_OK && !said.cumulative) {
+        rc = send_as_served(loop, pprof, body);
         goto end;
-    charge(loop);
-    pprof__count(loop->receiver, PPROF_BASELINES, said.first);
-    pprof__count(loop->receiver, PPROF_RESETS, said.reset);
-    if (!said.cumulative)
-        rc = pprof->sample_count ? send(loop, body) : LEAT_OK;
-    else if (said.samples && (rc = pack(&out, &packed, err)) == LEAT_OK)
+    }
+    if (rc == LEAT_OK && said.samples && (rc = pack(&out, &packed, err)) == LEAT_OK)
         rc = send(loop, &packed);
-    pprof__count(loop->receiver, PPROF_EMPTY, said.cumulative ? said.samples == 0 : pprof->sample_count == 0);
+    if (rc == LEAT_OK) { /* else the next profile says what grew since the one that was sent */
+        pprof_delta_keep(&loop->delta);
+        pprof__count(loop->receiver, PPROF_BASELINES, said.first);
+        pprof__count(loop->receiver, PPROF_RESETS, said.reset);
+        pprof__count(loop->receiver, PPROF_EMPTY, said.samples == 0);
+    }
+    charge(loop);
 end:
     leat_chain_done(&packed);
     pb_buf_done(&out);
     return rc;
-}
-
-static leat_rc send_as_served(struct pprof_loop *loop, const struct pprof *pprof, const struct leat_chain *body)
-{
-    pprof__count(loop->receiver, PPROF_EMPTY, pprof->sample_count == 0);
-    return pprof->sample_count ? send(loop, body) : LEAT_OK;
 }
 
 void pprof__take(struct pprof_loop *loop, struct leat_chain *body)

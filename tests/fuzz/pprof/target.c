@@ -27,6 +27,7 @@ static void profile(struct leat_slice bytes)
         LEAT_CHECK(pprof_open(leat_slice_of(out.at, (uint32_t)out.len), &again, NULL) == LEAT_OK);
         LEAT_CHECK(again.sample_count == said.samples && again.string_count == pprof.string_count);
         pprof_close(&again);
+        pprof_delta_keep(&delta);
     }
     pb_buf_done(&out);
     pprof_delta_done(&delta);

@@ -99,7 +99,8 @@ LEAT_TEST(pprof_refuses_what_lies)
     pb_buf_done(&good);
 }
 
-static struct pprof_delta_said run(struct pprof_delta *delta, struct shape shape, int64_t totals[PPROF_TYPES_MAX])
+/* It is not kept. */
+static struct pprof_delta_said try(struct pprof_delta *delta, struct shape shape, int64_t totals[PPROF_TYPES_MAX])
 {
     struct pb_buf buf = make(shape), out = {0};
     struct pprof pprof, again;
@@ -114,6 +115,30 @@ static struct pprof_delta_said run(struct pprof_delta *delta, struct shape shape
     pb_buf_done(&buf);
     pb_buf_done(&out);
     return said;
+}
+
+static struct pprof_delta_said run(struct pprof_delta *delta, struct shape shape, int64_t totals[PPROF_TYPES_MAX])
+{
+    struct pprof_delta_said said = try(delta, shape, totals);
+    pprof_delta_keep(delta);
+    return said;
+}
+
+/* Scenario: profiles that could not be sent: a baseline, growth, a restart.
+ * Guarantees: the next one says all that grew since the last that was kept; keeping twice changes nothing. */
+LEAT_TEST(pprof_delta_says_again_what_did_not_leave)
+{
+    struct pprof_delta delta = {0};
+    int64_t totals[PPROF_TYPES_MAX];
+    EXPECT(try(&delta, (struct shape){.alloc = 90, .inuse = 1}, totals).first);
+    EXPECT(run(&delta, (struct shape){.alloc = 100, .inuse = 1}, totals).first && totals[0] == 0);
+    EXPECT(!try(&delta, (struct shape){.alloc = 130, .inuse = 1}, totals).first && totals[0] == 30);
+    EXPECT(!run(&delta, (struct shape){.alloc = 140, .inuse = 1}, totals).reset && totals[0] == 40);
+    pprof_delta_keep(&delta);
+    EXPECT(try(&delta, (struct shape){.alloc = 5, .inuse = 1}, totals).reset);
+    EXPECT(run(&delta, (struct shape){.alloc = 6, .inuse = 1}, totals).reset && totals[0] == 0);
+    EXPECT(!run(&delta, (struct shape){.alloc = 8, .inuse = 1}, totals).reset && totals[0] == 2);
+    pprof_delta_done(&delta);
 }
 
 /* Scenario: a baseline, growth under other ids, nothing new, a restart.

@@ -71,6 +71,7 @@ LEAT_TEST(pprof_delta_of_real_profiles_is_read_by_protobuf_c)
         EXPECT(oracle->n_sample == said.samples && said.samples < pprof.sample_count);
         pprof__profile__free_unpacked(oracle, NULL);
         pb_buf_done(&out);
+        pprof_delta_keep(&delta);
     }
     pprof_delta_done(&delta);
     pprof_close(&pprof);
