@@ -287,6 +287,8 @@ static leat_rc merge_missing(struct parse *p, struct leat_node *map, const struc
     for (uint32_t i = 0; i < from->count; i++) {
         if (leat_node_find(map, from->pairs[i].key))
             continue;
+        if (map->count == LEAT_YAML_KEYS_MAX)
+            return refuse(p, from->pairs[i].mark, "too many keys in one map", "");
         if (leat_node_put(p->yaml, map, from->pairs[i].key, from->pairs[i].mark, from->pairs[i].value) != LEAT_OK)
             return LEAT_ENOMEM;
     }

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "agent/base/strbuf.h"
 #include "tests/kit/kit.h"
 
 static struct leat_arena arena;
@@ -160,6 +161,31 @@ LEAT_TEST(yaml_survives_bombs)
     begin();
     EXPECT_RC(leat_yaml_parse(&yaml, "f", text, 1000, NULL, false, &node), LEAT_EPARSE);
     leat_arena_done(&arena);
+}
+
+/* Scenario:   maps that are within the limit of keys each, merged into one that is not.
+ * Guarantees: refused: what looks for a key walks over all of them. */
+LEAT_TEST(yaml_limits_merged_keys)
+{
+    struct leat_strbuf text = {0};
+    struct leat_node *node = NULL;
+    for (int map = 0; map < 2; map++) {
+        leat_strbuf_printf(&text, "m%d: &m%d {", map, map);
+        for (int i = 0; i < 6000; i++)
+            leat_strbuf_printf(&text, "k%d_%d: , ", map, i);
+        leat_strbuf_puts(&text, "}\n");
+    }
+    leat_strbuf_puts(&text, "one: {<<: *m0}\n");
+    begin();
+    EXPECT_OK(leat_yaml_parse(&yaml, "f", text.at, text.len, NULL, false, &node));
+    EXPECT_EQ(at(node, "one")->count, 6000);
+    leat_arena_done(&arena);
+    leat_strbuf_puts(&text, "both: {<<: [*m0, *m1]}\n");
+    begin();
+    EXPECT_RC(leat_yaml_parse(&yaml, "f", text.at, text.len, NULL, false, &node), LEAT_EPARSE);
+    EXPECT(diags.count == 1 && strstr(diags.at[0].text, "too many keys in one map") != NULL);
+    leat_arena_done(&arena);
+    leat_strbuf_done(&text);
 }
 
 /* Scenario:   no text, only a comment.
