@@ -139,3 +139,28 @@ bool leat_prom_label_next(const struct leat_prom_series *series, uint32_t *at, s
     next = text_field(label.at, label.at + label.len, LABEL_TAG, ret_name);
     return next && text_field(next, label.at + label.len, VALUE_TAG, ret_value);
 }
+
+/* The next label that tells one data point from another. */
+static bool point_label_next(const struct leat_prom_series *series, uint32_t *at, struct leat_slice *ret_name,
+                             struct leat_slice *ret_value)
+{
+    while (leat_prom_label_next(series, at, ret_name, ret_value))
+        if (!leat_slice_is(*ret_name, "__name__") && !leat_slice_is(*ret_name, "le") && !leat_slice_is(*ret_name, "quantile"))
+            return true;
+    return false;
+}
+
+bool leat_prom_same_point(const struct leat_prom_series *a, const struct leat_prom_series *b)
+{
+    enum leat_prom_type type = a->family ? a->family->type : LEAT_PROM_UNKNOWN;
+    struct leat_slice name, value, other_name, other_value;
+    uint32_t at = 0, other_at = 0;
+    if (a->family != b->family ||
+        (type != LEAT_PROM_HISTOGRAM && type != LEAT_PROM_GAUGE_HISTOGRAM && type != LEAT_PROM_SUMMARY))
+        return false;
+    while (point_label_next(a, &at, &name, &value))
+        if (!point_label_next(b, &other_at, &other_name, &other_value) || !leat_slice_eq(name, other_name) ||
+            !leat_slice_eq(value, other_value))
+            return false;
+    return !point_label_next(b, &other_at, &other_name, &other_value);
+}

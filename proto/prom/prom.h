@@ -6,7 +6,7 @@
  * Shape    a payload of the `prom` form is a chain of arrays of struct leat_prom_sample inside chunks. A chunk holds a
  *          reference on each series it names; the last reference to the chunk gives them back. An item is one sample.
  * Order    samples of one family lie side by side, in the order of the page: the conversion to OTLP joins a histogram's
- *          series by that, and cutting keeps families whole where it can.
+ *          series by that, and cutting keeps families whole where it can, else data points.
  * Threads  made, referenced and released on one shard; other shards read only what a batch in their hands names.
  *          A series, a family and a target never change once a sample names them: new metadata is a new series.
  * Owns     counts are plain integers; _new answers with one reference for the caller.
@@ -68,6 +68,9 @@ uint64_t leat_prom_series_bytes(const struct leat_prom_series *series); /* of me
 bool leat_prom_label_next(const struct leat_prom_series *series, uint32_t *at, struct leat_slice *ret_name,
                           struct leat_slice *ret_value);
 
+/* Whether they are parts of one data point: series of a histogram or summary that differ in name and bound alone. */
+bool leat_prom_same_point(const struct leat_prom_series *a, const struct leat_prom_series *b);
+
 struct leat_prom_exemplar {
     double value;
     int64_t time_ms;
@@ -118,6 +121,8 @@ leat_rc leat_prom_builder_add(struct leat_prom_builder *builder, struct leat_pro
 /* What was added becomes a payload of *ret_items items; the builder goes on in the same chunk. */
 leat_rc leat_prom_builder_take(struct leat_prom_builder *builder, struct leat_chain *ret_payload,
                                uint32_t *ret_items) LEAT_MUST_CHECK;
+/* Whether `series` belongs to the data point of what was added last: a bad place to take. */
+bool leat_prom_builder_goes_on(const struct leat_prom_builder *builder, const struct leat_prom_series *series);
 void leat_prom_builder_done(struct leat_prom_builder *builder); /* drops what was not taken */
 
 /* ---- reading one: every slice is an array of whole samples ---- */

@@ -143,6 +143,12 @@ leat_rc leat_prom_builder_take(struct leat_prom_builder *builder, struct leat_ch
     return LEAT_OK;
 }
 
+bool leat_prom_builder_goes_on(const struct leat_prom_builder *builder, const struct leat_prom_series *series)
+{
+    const struct chunk *chunk = builder->chunk ? of(builder->chunk) : NULL;
+    return chunk && chunk->used > builder->first && leat_prom_same_point(chunk->samples[chunk->used - 1].series, series);
+}
+
 void leat_prom_builder_done(struct leat_prom_builder *builder)
 {
     leat_chain_done(&builder->chain);

@@ -2,6 +2,7 @@
 #include "proto/prom/prom.h"
 
 #define SAMPLE_BYTES ((uint32_t)sizeof(struct leat_prom_sample))
+#define POINT_SERIES_MAX 1024u /* a data point of more is cut anywhere */
 #define WIRE_BYTES 24u /* of a sample on the wire beside its labels, about */
 
 static leat_rc count(enum leat_signal signal, const struct leat_chain *payload, uint32_t *ret_items, struct leat_err *reterr)
@@ -20,7 +21,26 @@ static leat_rc merge(enum leat_signal signal, struct leat_chain *into, struct le
     return leat_chain_append(into, from);
 }
 
-/* Where a head of at most so many items and wire bytes ends, at a border between families if there is one in it. */
+static const struct leat_prom_series *series_at(const struct leat_chain *payload, uint32_t item)
+{
+    uint32_t s = 0, n;
+    const struct leat_prom_sample *samples = leat_prom_samples(&payload->vec[s], &n);
+    for (; item >= n; samples = leat_prom_samples(&payload->vec[++s], &n))
+        item -= n;
+    return samples[item].series;
+}
+
+/* The last border between data points at or before `at`, or `at` itself when a point is larger than that. */
+static uint32_t point_border(const struct leat_chain *payload, uint32_t at)
+{
+    for (uint32_t back = at; back > 0 && at - back < POINT_SERIES_MAX; back--)
+        if (!leat_prom_same_point(series_at(payload, back - 1), series_at(payload, back)))
+            return back;
+    return at;
+}
+
+/* Where a head of at most so many items and wire bytes ends, at a border between families if there is one in it,
+ * else between data points. */
 static uint32_t border(const struct leat_chain *payload, uint32_t items_max, uint64_t bytes_max)
 {
     const struct leat_prom_family *family = NULL;
@@ -35,7 +55,7 @@ static uint32_t border(const struct leat_chain *payload, uint32_t items_max, uin
             family = samples[i].series->family;
             bytes += samples[i].series->label_bytes + WIRE_BYTES + (samples[i].extra ? samples[i].extra->histogram_bytes : 0);
             if (at > 0 && ((items_max && at >= items_max) || (bytes_max && bytes > bytes_max)))
-                return whole ? whole : at;
+                return whole ? whole : point_border(payload, at);
         }
     }
     return at;

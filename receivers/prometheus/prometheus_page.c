@@ -7,7 +7,8 @@
 #include <xxhash.h>
 
 #define HELD_MAX 16384u
-#define CUT_ANYWHERE 4u /* times max_batch_samples */
+#define CUT_INSIDE 4u    /* times max_batch_samples: a family is cut, between data points */
+#define CUT_ANYWHERE 16u /* likewise: a data point */
 
 /* ---- metadata ---- */
 
@@ -95,6 +96,14 @@ static bool is_news(struct prometheus_entry *main, const struct prometheus_sampl
     return news;
 }
 
+/* A family so large, or a page without families. */
+static bool must_cut(const struct prometheus_scrape *scrape, const struct leat_prom_series *next)
+{
+    uint64_t items = scrape->builder.items, usual = (uint64_t)scrape->target->job->state->conf->max_batch_samples;
+    return items >= CUT_INSIDE * usual &&
+           (items >= CUT_ANYWHERE * usual || !leat_prom_builder_goes_on(&scrape->builder, next));
+}
+
 static leat_rc add(struct prometheus_scrape *scrape, struct prometheus_entry *main, const struct prometheus_sample *sample,
                    int64_t time_ms)
 {
@@ -114,8 +123,7 @@ static leat_rc add(struct prometheus_scrape *scrape, struct prometheus_entry *ma
         more = &extra;
     if (more && more->histogram_bytes)
         main->flags |= PROMETHEUS_HISTOGRAM;
-    if (scrape->builder.items >= CUT_ANYWHERE * (uint64_t)scrape->target->job->state->conf->max_batch_samples &&
-        prometheus__parcel(scrape) != LEAT_OK) /* a page without families */
+    if (must_cut(scrape, main->series) && prometheus__parcel(scrape) != LEAT_OK)
         return LEAT_ENOMEM;
     return leat_prom_builder_add(&scrape->builder, main->series, time_ms, sample->value, more);
 }

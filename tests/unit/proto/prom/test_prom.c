@@ -154,6 +154,43 @@ LEAT_TEST(a_cut_falls_between_families_where_it_can)
     leat_prom_builder_done(&builder);
 }
 
+/* "h_bucket" of le 1, 2, 3 and "h_count", for each of `each` paths; path and le are one digit each. */
+static void histogram(struct leat_prom_builder *builder, uint32_t each)
+{
+    struct leat_prom_family *family = leat_prom_family_new(LEAT_PROM_HISTOGRAM, LEAT_SLICE("h"), LEAT_SLICE(""), LEAT_SLICE(""));
+    for (uint32_t i = 0; i < each * 4; i++) {
+        char bucket[] = "\x0a\x14\x0a\x08__name__\x12\x08h_bucket" "\x0a\x07\x0a\x02le\x12\x01L" "\x0a\x09\x0a\x04path\x12\x01P";
+        char count[] = "\x0a\x13\x0a\x08__name__\x12\x07h_count" "\x0a\x09\x0a\x04path\x12\x01P";
+        bucket[30] = (char)('1' + i % 4);
+        bucket[sizeof bucket - 2] = count[sizeof count - 2] = (char)('a' + i / 4);
+        struct leat_slice labels = i % 4 < 3 ? leat_slice_of(bucket, sizeof bucket - 1) : leat_slice_of(count, sizeof count - 1);
+        struct leat_prom_series *series = leat_prom_series_new(labels, i % 4 < 3 ? 3 : 2, NULL, family);
+        EXPECT_OK(leat_prom_builder_add(builder, series, 1000, i, NULL));
+        leat_prom_series_unref(series);
+    }
+    leat_prom_family_unref(family);
+}
+
+/* Guarantees: a family that is too large for one head is cut between its data points; a point that is too large, anywhere. */
+LEAT_TEST(a_cut_inside_a_family_keeps_data_points_whole)
+{
+    static const uint32_t heads[][2] = {{1, 1}, {3, 3}, {4, 4}, {5, 4}, {6, 4}, {7, 4}, {8, 8}, {11, 8}, {12, 12}};
+    struct leat_prom_builder builder = {0};
+    struct leat_chain payload, head, tail;
+    uint32_t items, cut;
+    histogram(&builder, 3);
+    EXPECT_OK(leat_prom_builder_take(&builder, &payload, &items));
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        EXPECT_OK(leat_prom_form.cut(LEAT_METRICS, &payload, heads[i][0], 0, &head, &cut, &tail, NULL));
+        EXPECT_EQ(cut, heads[i][1]);
+        EXPECT(items_of(&head) == cut && items_of(&tail) == items - cut);
+        leat_chain_done(&head);
+        leat_chain_done(&tail);
+    }
+    leat_chain_done(&payload);
+    leat_prom_builder_done(&builder);
+}
+
 LEAT_TEST(pick_takes_the_named_samples_across_chunks)
 {
     struct leat_prom_builder builder = {0};

@@ -253,6 +253,32 @@ LEAT_TEST(a_page_leaves_in_batches)
     rig_close(rig);
 }
 
+/* Guarantees: a family that is too large for a batch is cut between its data points, as they are joined again behind it; one
+ *             point that is too large, anywhere. */
+LEAT_TEST(a_large_family_leaves_in_whole_data_points)
+{
+    static const struct {
+        uint32_t points, buckets, batches, largest;
+    } table[] = {{31, 5, 11, 21}, {1, 100, 2, 80}};
+    for (size_t t = 0; t < sizeof table / sizeof *table; t++) {
+        struct rig *rig = rig_open();
+        struct leat_strbuf page = {0};
+        rig->conf.max_batch_samples = 5;
+        rig_ready(rig);
+        leat_strbuf_puts(&page, "# TYPE h histogram\n");
+        for (uint32_t i = 0; i < table[t].points; i++) {
+            for (uint32_t le = 0; le < table[t].buckets; le++)
+                leat_strbuf_printf(&page, "h_bucket{path=\"%u\",le=\"%u\"} 1\n", i, le);
+            leat_strbuf_printf(&page, "h_sum{path=\"%u\"} 1\nh_count{path=\"%u\"} 1\n", i, i);
+        }
+        EXPECT_OK(rig_page(rig, 1000, TEXT, page.at));
+        EXPECT_EQ(rig->batches, table[t].batches);
+        EXPECT_EQ(rig->batch_items_max, table[t].largest);
+        leat_strbuf_done(&page);
+        rig_close(rig);
+    }
+}
+
 /* Scenario:   every page brings other series, whole pages and broken ones.
  * Guarantees: the cache stays as large as what is there, and its charge to the budget with it. */
 LEAT_TEST(what_is_gone_is_forgotten)
