@@ -3,7 +3,6 @@
 
 #include "agent/base/alloc.h"
 
-#define SLOTS_MIN 1024u
 #define STAMP_BYTES 7u  /* 0x10 and six bytes: any time from 1971 to 2109 */
 #define TAIL_BYTES 15u  /* of an entry: value and timestamp, which change */
 #define SAMPLE_BYTES 18u
@@ -16,11 +15,12 @@ static const uint8_t sample_head[] = {PB_TAG(2, PB_LEN), 16, PB_TAG(1, PB_FIXED6
 void rw1_init(struct rw1 *rw, const struct rw_outgoing *outgoing, uint32_t slots_max)
 {
     rw->outgoing = outgoing;
-    rw->slots_max = slots_max;
+    rw_slots_init(&rw->slots, slots_max, sizeof(struct rw1_slot));
 }
 
-static void slot_clear(struct rw1_slot *slot)
+static void slot_clear(void *at)
 {
+    struct rw1_slot *slot = at;
     if (slot->words_bytes > RW1_WORDS_HERE)
         leat_free(slot->words.far);
     *slot = (struct rw1_slot){0};
@@ -29,11 +29,8 @@ static void slot_clear(struct rw1_slot *slot)
 void rw1_done(struct rw1 *rw)
 {
     rw1_drop(rw);
-    for (uint32_t i = 0; i < rw->slot_count; i++)
-        slot_clear(&rw->slots[i]);
-    leat_free(rw->slots);
-    rw->slots = NULL;
-    rw->slot_count = rw->used = 0;
+    rw_slots_done(&rw->slots, slot_clear);
+    rw->used = 0;
     pb_buf_done(&rw->entry);
     pb_buf_done(&rw->before);
     pb_buf_done(&rw->labels);
@@ -109,38 +106,12 @@ static void entry_head(struct pb_buf *buf, struct leat_slice labels)
 
 /* ---- the kept words ---- */
 
-static struct rw1_slot *slot_at(const struct rw1 *rw, uint64_t id)
-{
-    return &rw->slots[id & (rw->slot_count - 1)];
-}
-
-/* Twice the slots; what is known moves. Without memory it stays as it is. */
-static void grow(struct rw1 *rw)
-{
-    uint32_t count = rw->slot_count ? rw->slot_count * 2 : SLOTS_MIN, old = rw->slot_count;
-    if (count > rw->slots_max)
-        return;
-    struct rw1_slot *slots = leat_zalloc(count, sizeof *slots), *was = rw->slots;
-    if (!slots)
-        return;
-    rw->slots = slots;
-    rw->slot_count = count;
-    for (uint32_t i = 0; i < old; i++)
-        if (was[i].id)
-            *slot_at(rw, was[i].id) = was[i];
-    leat_free(was);
-}
-
 static void keep(struct rw1 *rw, uint64_t id, uint64_t before, uint32_t entry_bytes, const uint8_t *words, size_t len,
                  size_t tag_at)
 {
-    if (rw->used >= rw->slot_count / 4 * 3)
-        grow(rw);
-    if (rw->slot_count == 0 || len > WORDS_MAX || entry_bytes >= NEAR)
-        return;
-    struct rw1_slot *slot = slot_at(rw, id);
-    uint8_t *far = len > RW1_WORDS_HERE ? leat_alloc(len) : NULL;
-    if (len > RW1_WORDS_HERE && !far)
+    struct rw1_slot *slot = len > WORDS_MAX || entry_bytes >= NEAR ? NULL : rw_slots_make(&rw->slots, id);
+    uint8_t *far = slot && len > RW1_WORDS_HERE ? leat_alloc(len) : NULL;
+    if (!slot || (len > RW1_WORDS_HERE && !far))
         return;
     rw->used += slot->id == 0;
     slot_clear(slot);
@@ -278,7 +249,7 @@ bool rw1_put(struct rw1 *rw, const struct leat_prom_sample *sample)
         return put_odd(rw, sample);
     double value = rw_clean(sample->value);
     uint64_t id = sample->series->id;
-    const struct rw1_slot *slot = rw->slot_count ? slot_at(rw, id) : NULL;
+    const struct rw1_slot *slot = rw_slots_find(&rw->slots, id);
     if (!slot || slot->id != id || slot->before != rw->last_id)
         return put_new(rw, sample, value);
     if (!rw_pieces_room(&rw->pieces, WORDS_MAX + 64))

@@ -11,6 +11,7 @@
 #include "proto/remote_write/rw_labels.h"
 #include "proto/remote_write/rw_match.h"
 #include "proto/remote_write/rw_pieces.h"
+#include "proto/remote_write/rw_slots.h"
 
 #define RW1_WORDS_HERE 44u
 
@@ -26,8 +27,8 @@ struct rw1_slot {
 
 struct rw1 {
     const struct rw_outgoing *outgoing;
-    struct rw1_slot *slots;
-    uint32_t slot_count, slots_max, used;
+    struct rw_slots slots; /* of struct rw1_slot */
+    uint32_t used;
     uint64_t matched; /* samples that had to be matched anew */
     /* The open body. */
     struct rw_pieces pieces;

@@ -5,22 +5,20 @@
 #include "proto/remote_write/rw1_put.h"
 #include "proto/remote_write/rw_snappy.h"
 
-#define SLOTS_MIN 1024u
 #define ENTRY_BYTES 128u /* of an entry beside its label numbers, exemplars and histogram */
 
 void rw2_init(struct rw2 *rw, const struct rw_outgoing *outgoing, uint32_t slots_max)
 {
     rw->outgoing = outgoing;
-    rw->slots_max = slots_max;
+    rw_slots_init(&rw->slots, slots_max, sizeof(struct rw2_slot));
 }
+
+static void slot_clear(void *slot) { leat_free(((struct rw2_slot *)slot)->numbers); }
 
 static void forget(struct rw2 *rw)
 {
-    for (uint32_t i = 0; i < rw->slot_count; i++)
-        leat_free(rw->slots[i].numbers);
-    leat_free(rw->slots);
-    rw->slots = NULL;
-    rw->slot_count = rw->used = 0;
+    rw_slots_done(&rw->slots, slot_clear);
+    rw->used = 0;
 }
 
 void rw2_done(struct rw2 *rw)
@@ -37,7 +35,7 @@ void rw2_done(struct rw2 *rw)
 
 void rw2_open(struct rw2 *rw)
 {
-    if (rw->symbols.text.len > (uint64_t)rw->slots_max * RW2_TEXT_BYTES || rw->body == UINT32_MAX) {
+    if (rw->symbols.text.len > (uint64_t)rw->slots.slots_max * RW2_TEXT_BYTES || rw->body == UINT32_MAX) {
         forget(rw);
         rw2_symbols_clear(&rw->symbols);
         rw->body = 0;
@@ -51,20 +49,6 @@ void rw2_open(struct rw2 *rw)
 }
 
 /* ---- a series' numbers ---- */
-
-static void grow(struct rw2 *rw)
-{
-    uint32_t count = rw->slot_count ? rw->slot_count * 2 : SLOTS_MIN, old = rw->slot_count;
-    struct rw2_slot *was = rw->slots, *slots = count <= rw->slots_max ? leat_zalloc(count, sizeof *slots) : NULL;
-    if (!slots)
-        return;
-    rw->slots = slots;
-    rw->slot_count = count;
-    for (uint32_t i = 0; i < old; i++)
-        if (was[i].id)
-            slots[was[i].id & (count - 1)] = was[i];
-    leat_free(was);
-}
 
 static bool numbers_fill(struct rw2 *rw, struct rw2_slot *slot, const struct leat_prom_series *series, struct leat_slice labels,
                          uint32_t count)
@@ -86,12 +70,10 @@ static bool numbers_fill(struct rw2 *rw, struct rw2_slot *slot, const struct lea
 static const struct rw2_slot *slot_make(struct rw2 *rw, const struct leat_prom_series *series)
 {
     uint32_t count;
-    if (rw->used >= rw->slot_count / 4 * 3)
-        grow(rw);
     struct leat_slice labels = rw_labels_of(rw->outgoing, series, &rw->labels, &count);
-    if (rw->slot_count == 0 || rw->labels.failed)
+    struct rw2_slot *slot = rw->labels.failed ? NULL : rw_slots_make(&rw->slots, series->id);
+    if (!slot)
         return NULL;
-    struct rw2_slot *slot = &rw->slots[series->id & (rw->slot_count - 1)];
     uint32_t need = RW2_LABELS + 2 * count;
     if (slot->room < need) {
         uint32_t *numbers = leat_alloc(need * sizeof *numbers);
@@ -113,7 +95,7 @@ static const struct rw2_slot *slot_make(struct rw2 *rw, const struct leat_prom_s
 
 static inline const struct rw2_slot *slot_of(struct rw2 *rw, const struct leat_prom_series *series)
 {
-    const struct rw2_slot *slot = rw->slot_count ? &rw->slots[series->id & (rw->slot_count - 1)] : NULL;
+    const struct rw2_slot *slot = rw_slots_find(&rw->slots, series->id);
     return slot && slot->id == series->id ? slot : slot_make(rw, series);
 }
 

@@ -5,10 +5,11 @@
  *          hashed or compared for a sample of a known series.
  * Threads  one shard's.
  * Owns     the texts and each series' numbers until rw2_done.
- * Limits   `slots_max` series are remembered; RW2_TEXT_BYTES of text a slot, beyond which all is forgotten and made anew.
+ * Limits   `slots_max` series are remembered (a power of two); RW2_TEXT_BYTES of text a slot, beyond which all is forgotten and made anew.
  * Fails    rw2_put and rw2_close answer false when out of memory: the body is given up. */
 #pragma once
 #include "proto/remote_write/rw_labels.h"
+#include "proto/remote_write/rw_slots.h"
 #include "proto/snappy/snappy_put.h"
 
 #define RW2_TEXT_BYTES 64u
@@ -38,8 +39,8 @@ struct rw2_slot {
 
 struct rw2 {
     const struct rw_outgoing *outgoing;
-    struct rw2_slot *slots;
-    uint32_t slot_count, slots_max, used;
+    struct rw_slots slots; /* of struct rw2_slot */
+    uint32_t used;
     struct rw2_symbols symbols;
     uint64_t looked_up; /* series whose texts had to be looked up */
     /* The open body. */
