@@ -26,6 +26,16 @@ static void tell_drained(struct leat_sender *sender)
     drained(sender->drained_ctx);
 }
 
+/* A load that waits for memory to be encoded has no place among the requests yet: newer ones of its keys would pass it. */
+static bool order_waits(const struct leat_sender *sender)
+{
+    if (sender->keyed)
+        LEAT_LIST_EACH (node, (struct leat_list *)(uintptr_t)&sender->shipments)
+            if (leat_timer_runs(&LEAT_CONTAINER(node, struct leat_sender__shipment, link)->timer))
+                return true;
+    return false;
+}
+
 static void on_pump(struct leat_task *task)
 {
     struct leat_sender *sender = task->ctx;
@@ -34,7 +44,7 @@ static void on_pump(struct leat_task *task)
     bool ready = leat_list_empty(&sender->queue) || leat_sender__prepare(sender);
     while (ready && !sender->held && sender->loads_out < (uint32_t)sender->concurrency) {
         struct leat_sender__shipment *shipment;
-        if (!leat_sender__take(sender, &shipment))
+        if (order_waits(sender) || !leat_sender__take(sender, &shipment))
             break;
         leat_sender__shipment_start(shipment);
     }

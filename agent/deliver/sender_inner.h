@@ -105,6 +105,7 @@ struct leat_sender {
     uint64_t flush_due;                     /* so many of the oldest batches leave however few they are */
 
     bool held;
+    bool keyed;                             /* its requests have order keys; known from the first on */
     uint64_t pace_bytes, moved_ns;          /* when something was last delivered */
     uint64_t hold_probe_ns;
     struct leat_timer probe;

@@ -27,7 +27,10 @@ void leat_sender__complain(struct leat_sender *sender, enum leat_level level, co
 
 static void on_encode_again(struct leat_timer *timer)
 {
-    leat_sender__shipment_start(timer->ctx);
+    struct leat_sender__shipment *shipment = timer->ctx;
+    struct leat_sender *sender = shipment->load->sender;
+    leat_sender__shipment_start(shipment);
+    leat_loop_defer(sender->loop, &sender->pump); /* newer loads may have waited for it */
 }
 
 struct leat_sender__shipment *leat_sender__shipment_new(struct leat_sender__load *load)
@@ -178,6 +181,7 @@ void leat_sender__shipment_start(struct leat_sender__shipment *shipment)
     }
     settle_rejects(shipment);
     uint32_t count = shipment->shots_open = shipment->requests.count;
+    sender->keyed |= count && shipment->requests.at[0].order_key;
     for (uint32_t i = 0; i < count; i++)
         leat_list_push(shipment->before ? shipment->before : &sender->shots, &shipment->shots[i].link);
     shipment->before = NULL;

@@ -543,52 +543,6 @@ LEAT_TEST(bodies_are_compressed_once)
     rig_close(rig);
 }
 
-/* Scenario: requests of few keys, answers out of order, failures. Guarantees: one in flight per key; each key in order.
- */
-LEAT_TEST(order_keys_keep_one_in_flight)
-{
-    struct rig *rig = opened();
-    rig->codec.items_per_request = 1;
-    rig->codec.order_keys = 3;
-    rig->carrier.otherwise.delay_ns = 50 * RIG_MS;
-    SCRIPT(rig, {.kind = KIT_REPLY, .status = 200, .delay_ns = RIG_S}, {.kind = KIT_ERR, .err = LEAT_ENET});
-    for (int i = 0; i < 8; i++)
-        EXPECT_OK(rig_put(rig, 6, 8));
-    EXPECT(rig_settle(rig, 100 * RIG_S));
-    EXPECT_EQ(rig->carrier.key_clashes, 0);
-    uint32_t last[3] = {0};
-    for (uint32_t i = 0; i < rig->carrier.sent_count; i++) {
-        const struct kit_sent *sent = &rig->carrier.sent[i];
-        EXPECT(sent->first_id >= last[sent->order_key - 1]);
-        last[sent->order_key - 1] = sent->first_id;
-    }
-    EXPECT_EQ(rig_delivered(rig), 48);
-    rig_close(rig);
-}
-
-/* Scenario: of one key's requests the first is too large, the next is to be encoded again, others wait behind.
- * Guarantees: what they become goes in their place; nothing of the key is taken out of order. */
-LEAT_TEST(order_keys_hold_through_splits_and_new_encodings)
-{
-    struct rig *rig = opened();
-    rig->codec.order_keys = 1;
-    SCRIPT(rig, {.kind = KIT_REPLY, .status = 413, .delay_ns = RIG_S}, {.kind = KIT_REPLY, .status = 413},
-           {.kind = KIT_REPLY, .status = 200}, {.kind = KIT_REPLY, .status = 426, .delay_ns = RIG_S});
-    for (int i = 0; i < 6; i++)
-        EXPECT_OK(rig_put(rig, 8, 8));
-    EXPECT(rig_settle(rig, 100 * RIG_S));
-    EXPECT_EQ(rig->carrier.key_clashes, 0);
-    uint32_t last = 0;
-    for (uint32_t i = 0; i < rig->carrier.sent_count; i++) {
-        if (rig->carrier.sent[i].status != 200)
-            continue;
-        EXPECT(rig->carrier.sent[i].first_id >= last);
-        last = rig->carrier.sent[i].first_id;
-    }
-    EXPECT_EQ(rig_delivered(rig), 48);
-    rig_close(rig);
-}
-
 /* ---- hold ---- */
 
 /* Scenario: 401 for a while. Guarantees: the queue is kept, one request every 30 s probes, success lets all go. */
