@@ -73,6 +73,19 @@ void leat_strbuf_json(struct leat_strbuf *buf, const void *at, size_t len)
     leat_strbuf_putc(buf, '"');
 }
 
+void leat_strbuf_base64(struct leat_strbuf *buf, const void *at, size_t len)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const uint8_t *from = at;
+    for (size_t i = 0; i < len; i += 3) {
+        size_t n = len - i < 3 ? len - i : 3;
+        uint32_t word = (uint32_t)from[i] << 16 | (n > 1 ? (uint32_t)from[i + 1] << 8 : 0) | (n > 2 ? (uint32_t)from[i + 2] : 0);
+        char four[4] = {digits[word >> 18], digits[word >> 12 & 63], n > 1 ? digits[word >> 6 & 63] : '=',
+                        n > 2 ? digits[word & 63] : '='};
+        leat_strbuf_put(buf, four, sizeof four);
+    }
+}
+
 void leat_strbuf_clear(struct leat_strbuf *buf)
 {
     buf->len = 0;

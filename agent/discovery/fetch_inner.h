@@ -32,7 +32,6 @@ leat_rc leat_fetch__added_headers(const struct leat_fetch_conf *conf, struct lea
 /* "Basic ..." or "Bearer ...", nothing when there are no credentials. */
 leat_rc leat_fetch__authorization(struct leat_fetcher *fetcher, struct leat_strbuf *out,
                                   struct leat_err *reterr) LEAT_MUST_CHECK;
-void leat_fetch__base64(struct leat_strbuf *out, const void *text, size_t len);
 /* Location of an answer from `base`, as an absolute URL. */
 leat_rc leat_fetch__resolve(const char *base, struct leat_slice location, struct leat_strbuf *out,
                             struct leat_err *reterr) LEAT_MUST_CHECK;

@@ -21,20 +21,6 @@ static leat_rc secret(struct leat_secret_file *file, const char *text, struct le
     return LEAT_EAUTH;
 }
 
-void leat_fetch__base64(struct leat_strbuf *out, const void *text, size_t len)
-{
-    const uint8_t *at = text;
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < len; i += 3) {
-        uint32_t three = (uint32_t)at[i] << 16 | (i + 1 < len ? (uint32_t)at[i + 1] << 8 : 0) |
-                         (i + 2 < len ? at[i + 2] : 0u);
-        leat_strbuf_putc(out, letters[three >> 18]);
-        leat_strbuf_putc(out, letters[three >> 12 & 63]);
-        leat_strbuf_putc(out, i + 1 < len ? letters[three >> 6 & 63] : '=');
-        leat_strbuf_putc(out, i + 2 < len ? letters[three & 63] : '=');
-    }
-}
-
 static leat_rc basic(struct leat_fetcher *fetcher, struct leat_strbuf *out, struct leat_err *reterr)
 {
     const struct leat_fetch_conf *conf = fetcher->opts.conf;
@@ -50,7 +36,7 @@ static leat_rc basic(struct leat_fetcher *fetcher, struct leat_strbuf *out, stru
     leat_strbuf_put(&pair, password.at, password.len);
     leat_strbuf_puts(out, "Basic ");
     if (!pair.failed)
-        leat_fetch__base64(out, pair.at, pair.len);
+        leat_strbuf_base64(out, pair.at, pair.len);
     rc = pair.failed ? LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "out of memory") : LEAT_OK;
     if (pair.at)
         explicit_bzero(pair.at, pair.len);

@@ -26,7 +26,7 @@ static leat_rc authorization(const struct leat_fetch_conf *fetch, struct leat_k8
                            fetch->basic_auth.password ? fetch->basic_auth.password : "");
         leat_strbuf_puts(text, "Basic ");
         if (!pair.failed)
-            leat_fetch__base64(text, pair.at, pair.len);
+            leat_strbuf_base64(text, pair.at, pair.len);
         text->failed = text->failed || pair.failed;
         leat_strbuf_done(&pair);
     } else {

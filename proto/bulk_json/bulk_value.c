@@ -41,19 +41,6 @@ static void put_real(struct leat_strbuf *out, double real)
         BULK_PUTS(out, ".0");
 }
 
-static void put_base64(struct leat_strbuf *out, struct leat_slice bytes)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (uint32_t i = 0; i < bytes.len; i += 3) {
-        uint32_t n = bytes.len - i < 3 ? bytes.len - i : 3;
-        uint32_t word = (uint32_t)bytes.at[i] << 16 | (n > 1 ? (uint32_t)bytes.at[i + 1] << 8 : 0) |
-                        (n > 2 ? (uint32_t)bytes.at[i + 2] : 0);
-        char four[4] = {digits[word >> 18], digits[word >> 12 & 63], n > 1 ? digits[word >> 6 & 63] : '=',
-                        n > 2 ? digits[word & 63] : '='};
-        leat_strbuf_put(out, four, sizeof four);
-    }
-}
-
 void bulk_put_hex(struct leat_strbuf *out, struct leat_slice bytes)
 {
     static const char digits[] = "0123456789abcdef";
@@ -161,7 +148,7 @@ void bulk_put_value(struct leat_strbuf *out, const struct otlp_value *value)
         return;
     case OTLP_BLOB:
         leat_strbuf_putc(out, '"');
-        put_base64(out, value->text);
+        leat_strbuf_base64(out, value->text.at, value->text.len);
         leat_strbuf_putc(out, '"');
         return;
     case OTLP_REAL:
@@ -185,7 +172,7 @@ void bulk_put_plain(struct leat_strbuf *out, const struct otlp_value *value)
     if (value->kind == OTLP_TEXT)
         leat_strbuf_put(out, value->text.at, value->text.len);
     else if (value->kind == OTLP_BLOB)
-        put_base64(out, value->text);
+        leat_strbuf_base64(out, value->text.at, value->text.len);
     else if (value->kind == OTLP_REAL)
         json_put_double(out, value->real);
     else if (value->kind != OTLP_EMPTY)

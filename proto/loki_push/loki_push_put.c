@@ -172,7 +172,8 @@ void loki_push_metadata_hex(struct loki_push *push, struct leat_slice name, stru
     metadata_close(push, at);
 }
 
-uint32_t loki_push_decimal(int64_t value, char to[20])
+/* Decimal digits of `value` at `to`; the answer is how many. */
+static uint32_t decimal(int64_t value, char to[20])
 {
     static const char pairs[] =
         "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434"
@@ -196,7 +197,7 @@ uint32_t loki_push_decimal(int64_t value, char to[20])
 void loki_push_metadata_number(struct loki_push *push, struct leat_slice name, int64_t value)
 {
     char text[20];
-    loki_push_metadata(push, name, leat_slice_of(text, loki_push_decimal(value, text)));
+    loki_push_metadata(push, name, leat_slice_of(text, decimal(value, text)));
 }
 
 void loki_push_metadata_all(struct loki_push *push, const struct loki_push *from)

@@ -46,6 +46,3 @@ void loki_push_metadata_all(struct loki_push *push, const struct loki_push *from
 
 /* The `len` bytes that stand at `from` once more. */
 void loki_push_again(struct loki_push *push, size_t from, uint32_t len);
-
-/* Decimal digits of `value` at `to` (20 bytes at most); the answer is how many. */
-uint32_t loki_push_decimal(int64_t value, char to[20]);

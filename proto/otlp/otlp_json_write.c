@@ -43,15 +43,8 @@ static bool look(const struct otlp_msg *msg, struct pb_flat in, struct seen *see
 
 static void put_base64(struct leat_strbuf *out, const uint8_t *at, uint32_t len)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     leat_strbuf_putc(out, '"');
-    for (uint32_t i = 0; i < len; i += 3) {
-        uint32_t n = len - i < 3 ? len - i : 3;
-        uint32_t v = (uint32_t)at[i] << 16 | (n > 1 ? (uint32_t)at[i + 1] << 8 : 0) | (n > 2 ? at[i + 2] : 0);
-        char four[4] = {digits[v >> 18], digits[v >> 12 & 63], n > 1 ? digits[v >> 6 & 63] : '=',
-                        n > 2 ? digits[v & 63] : '='};
-        leat_strbuf_put(out, four, 4);
-    }
+    leat_strbuf_base64(out, at, len);
     leat_strbuf_putc(out, '"');
 }
 

@@ -6,19 +6,6 @@
 
 #include "proto/json/json_write.h"
 
-static void put_base64(struct leat_strbuf *out, struct leat_slice bytes)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (uint32_t i = 0; i < bytes.len; i += 3) {
-        uint32_t n = bytes.len - i < 3 ? bytes.len - i : 3;
-        uint32_t word = (uint32_t)bytes.at[i] << 16 | (n > 1 ? (uint32_t)bytes.at[i + 1] << 8 : 0) |
-                        (n > 2 ? (uint32_t)bytes.at[i + 2] : 0);
-        char four[4] = {digits[word >> 18], digits[word >> 12 & 63], n > 1 ? digits[word >> 6 & 63] : '=',
-                        n > 2 ? digits[word & 63] : '='};
-        leat_strbuf_put(out, four, sizeof four);
-    }
-}
-
 static void put_real(struct leat_strbuf *out, double real)
 {
     if (isfinite(real))
@@ -70,7 +57,7 @@ static void put_json(struct leat_strbuf *out, const struct otlp_value *value)
         return;
     case OTLP_BLOB:
         leat_strbuf_putc(out, '"');
-        put_base64(out, value->text);
+        leat_strbuf_base64(out, value->text.at, value->text.len);
         leat_strbuf_putc(out, '"');
         return;
     case OTLP_TRUTH:
@@ -103,7 +90,7 @@ struct leat_slice otlp_text_of(const struct otlp_value *value, struct leat_strbu
     case OTLP_TRUTH:
         return value->integer ? LEAT_SLICE("true") : LEAT_SLICE("false");
     case OTLP_BLOB:
-        put_base64(scratch, value->text);
+        leat_strbuf_base64(scratch, value->text.at, value->text.len);
         break;
     case OTLP_REAL:
         put_real(scratch, value->real);

@@ -35,6 +35,19 @@ LEAT_TEST(long_errors_are_cut)
 }
 
 /* Scenario: every code. Guarantees: a name, a text and a fate; out of the table is fatal, not a crash. */
+LEAT_TEST(base64_is_that_of_rfc_4648)
+{
+    static const char *const pairs[][2] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="},
+                                           {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}, {"\xff\xfe\xfb", "//77"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        struct leat_strbuf buf = {0};
+        leat_strbuf_puts(&buf, "");
+        leat_strbuf_base64(&buf, pairs[i][0], strlen(pairs[i][0]));
+        EXPECT_STR(buf.at, pairs[i][1]);
+        leat_strbuf_done(&buf);
+    }
+}
+
 LEAT_TEST(every_code_has_a_name_a_text_and_a_fate)
 {
     for (int rc = 0; rc < LEAT_RC_COUNT; rc++) {
