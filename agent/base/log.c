@@ -76,3 +76,23 @@ bool leat_log_may(struct leat_log_limit *limit, uint64_t mono_ns, uint32_t *ret_
     limit->missed = 0;
     return true;
 }
+
+bool leat_log_may_among(struct leat_log_crowd *crowd, struct leat_log_limit *limit, uint64_t mono_ns, uint32_t *ret_missed,
+                        uint32_t *ret_hushed)
+{
+    if (mono_ns >= crowd->next_ns) {
+        crowd->next_ns = mono_ns + LEAT_LOG_PERIOD_NS;
+        crowd->said = 0;
+    }
+    if (crowd->said == LEAT_LOG_CROWD_MAX) {
+        crowd->hushed += mono_ns >= limit->next_ns;
+        limit->missed++;
+        return false;
+    }
+    if (!leat_log_may(limit, mono_ns, ret_missed))
+        return false;
+    crowd->said++;
+    *ret_hushed = crowd->hushed;
+    crowd->hushed = 0;
+    return true;
+}

@@ -30,3 +30,13 @@ struct leat_log_limit {
 #define LEAT_LOG_PERIOD_NS 10000000000ull
 /* True when it may speak now; *ret_missed is how often it kept silent since. */
 bool leat_log_may(struct leat_log_limit *limit, uint64_t mono_ns, uint32_t *ret_missed);
+
+/* Many such places of one kind, targets for one: each speaks as before, all together in LEAT_LOG_CROWD_MAX lines a period.
+ * *ret_hushed is how many lines of the whole crowd were kept back since one was let through. */
+#define LEAT_LOG_CROWD_MAX 20u
+struct leat_log_crowd {
+    uint64_t next_ns;
+    uint32_t said, hushed;
+};
+bool leat_log_may_among(struct leat_log_crowd *crowd, struct leat_log_limit *limit, uint64_t mono_ns, uint32_t *ret_missed,
+                        uint32_t *ret_hushed);

@@ -141,6 +141,7 @@ struct pprof_receiver {
     struct leat_discovery_job *discovery_jobs;
     struct leat_discovery *discovery; /* shard 0 */
     struct leat_feed_member member;
+    struct leat_log_crowd log; /* of all targets */
     struct leat_list waiting, inflight;
     uint64_t inflight_bytes; /* of both */
     bool paused, stopping, open;

@@ -10,11 +10,11 @@ static uint64_t now_ns(const struct pprof_loop *loop) { return leat_loop_now_ns(
 
 void pprof__complain(struct pprof_loop *loop, const char *text)
 {
-    uint32_t missed;
-    if (!leat_log_may(&loop->complain, now_ns(loop), &missed))
+    uint32_t missed, hushed;
+    if (!leat_log_may_among(&loop->receiver->log, &loop->complain, now_ns(loop), &missed, &hushed))
         return;
-    leat_log(LEAT_LOG_WARN, loop->receiver->host->id, "job %s: %s of %s: %s (%u more)", loop->job->conf->job_name,
-             loop->kind->name, loop->url ? loop->url : "a target", text, missed);
+    leat_log(LEAT_LOG_WARN, loop->receiver->host->id, "job %s: %s of %s: %s (%u more, %u of others)", loop->job->conf->job_name,
+             loop->kind->name, loop->url ? loop->url : "a target", text, missed, hushed);
 }
 
 /* ---- an answer ---- */

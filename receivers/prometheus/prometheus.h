@@ -334,6 +334,7 @@ struct prometheus_state {
     void (*stopped)(void *ctx);
     void *stopped_ctx;
     uint32_t in_flight; /* parcels emitted and not final */
+    struct leat_log_crowd log; /* of all targets */
 };
 leat_rc prometheus__start(void *state, const void *conf, struct leat_host *host, struct leat_err *reterr);
 void prometheus__pause(void *state);

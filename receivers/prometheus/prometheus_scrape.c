@@ -76,13 +76,13 @@ static enum prometheus_row row_of(const struct leat_err *err, bool page)
 static void complain(struct prometheus_target *target, const struct leat_err *err, bool page)
 {
     struct prometheus_state *state = target->job->state;
-    uint32_t missed;
+    uint32_t missed, hushed;
     target->failures++;
     target->last = *err;
     leat_host_count(state->host, row_of(err, page), 1);
-    if (leat_log_may(&target->log, leat_loop_now_ns(state->host->loop), &missed))
-        leat_log(LEAT_LOG_WARN, state->host->id, "job %s, %.*s: scrape failed: %s (%u more of this target not shown)",
-                 target->job->conf->job_name, LEAT_SLICE_ARGS(target->at->url), err->text, missed);
+    if (leat_log_may_among(&state->log, &target->log, leat_loop_now_ns(state->host->loop), &missed, &hushed))
+        leat_log(LEAT_LOG_WARN, state->host->id, "job %s, %.*s: scrape failed: %s (%u more of this target not shown, %u of others)",
+                 target->job->conf->job_name, LEAT_SLICE_ARGS(target->at->url), err->text, missed, hushed);
 }
 
 static void count_limited(struct prometheus_job *job)

@@ -222,7 +222,11 @@ static void come_or_stay(struct prometheus_job *job, struct leat_targets *list, 
     }
     target = prometheus__target_new(job, list, at, &err);
     if (!target) {
-        leat_log(LEAT_LOG_WARN, state->host->id, "job %s, %.*s: %s", job->conf->job_name, LEAT_SLICE_ARGS(at->url), err.text);
+        struct leat_log_limit once = {0};
+        uint32_t missed, hushed;
+        if (leat_log_may_among(&state->log, &once, leat_loop_now_ns(state->host->loop), &missed, &hushed))
+            leat_log(LEAT_LOG_WARN, state->host->id, "job %s, %.*s: %s (%u of others not shown)", job->conf->job_name,
+                     LEAT_SLICE_ARGS(at->url), err.text, hushed);
         return;
     }
     target->seen = true;

@@ -35,6 +35,25 @@ LEAT_TEST(long_errors_are_cut)
 }
 
 /* Scenario: every code. Guarantees: a name, a text and a fate; out of the table is fatal, not a crash. */
+LEAT_TEST(a_crowd_says_no_more_lines_than_it_may)
+{
+    static struct leat_log_limit limits[10000];
+    struct leat_log_crowd crowd = {0};
+    uint32_t missed, hushed, said = 0, heard_of = 0;
+    for (uint64_t now = 1; now < 2 * LEAT_LOG_PERIOD_NS; now += LEAT_LOG_PERIOD_NS)
+        for (uint32_t i = 0; i < 10000; i++)
+            if (leat_log_may_among(&crowd, &limits[i], now, &missed, &hushed)) {
+                EXPECT_EQ(missed, 0);
+                heard_of += hushed;
+                said++;
+            }
+    EXPECT_EQ(said, 2 * LEAT_LOG_CROWD_MAX);
+    EXPECT_EQ(heard_of, 10000 - LEAT_LOG_CROWD_MAX);
+    struct leat_log_limit quiet = {0};
+    EXPECT(leat_log_may_among(&crowd, &quiet, 5 * LEAT_LOG_PERIOD_NS, &missed, &hushed));
+    EXPECT(!leat_log_may_among(&crowd, &quiet, 5 * LEAT_LOG_PERIOD_NS + 1, &missed, &hushed));
+}
+
 LEAT_TEST(base64_is_that_of_rfc_4648)
 {
     static const char *const pairs[][2] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="},
