@@ -32,6 +32,7 @@ struct kafka_conf {
     bool resolve_canonical;
     struct kafka_signal_conf signals[LEAT_SIGNAL_COUNT];
     const char *topic, *topic_from_attribute;
+    int64_t topics_max;
     int encoding;
     bool traces_by_id, logs_by_trace_id, logs_by_resource, metrics_by_resource;
     struct {
@@ -77,7 +78,8 @@ extern const struct leat_field kafka_fields[];
     X(RTT, "kafka_broker_rtt_microseconds", "the slowest broker's mean round trip")                                    \
     X(QUEUE_FULL, "kafka_queue_full_total", "times the client took no more records")                                   \
     X(PRODUCERS, "kafka_producers_total", "producers made; more than one a shard: after fatal errors")                 \
-    X(GATHERED, "kafka_gathered_total", "values that lay in pieces and were copied together")
+    X(GATHERED, "kafka_gathered_total", "values that lay in pieces and were copied together")                          \
+    X(TOPICS_OVER, "kafka_topics_over_limit_total", "topics named by the data and not used: max_topics are in use")
 
 enum kafka_count {
 #define X(id, name, help) KAFKA_COUNT_##id,
@@ -97,6 +99,10 @@ struct kafka_state {
     uint32_t spread;   /* round robin: whose turn it is; librdkafka's threads count it up */
     struct leat_strbuf text; /* kept from batch to batch: JSON, bodies of records */
     struct kafka_groups *groups;
+    struct {           /* hashes of the topics that the data has named; NULL: it names none */
+        uint64_t *at;
+        uint32_t room, count; /* a power of two, twice max_topics at least */
+    } topics;
     uint64_t unconfigured[KAFKA_COUNT_COUNT]; /* counts when nobody gave us a place for them */
 };
 
@@ -166,14 +172,16 @@ bool kafka__groups_wanted(const struct kafka_state *kafka);
 leat_rc kafka__groups_fill(struct kafka_state *kafka, const struct leat_batch *batch, struct leat_err *reterr);
 void kafka__groups_free(struct kafka_groups *groups);
 /* The topic that a resource's own attribute names; empty: none. */
-struct leat_slice kafka__topic_of(const struct kafka_state *kafka, struct leat_slice resource);
+struct leat_slice kafka__topic_of(struct kafka_state *kafka, struct leat_slice resource);
+/* librdkafka keeps every topic it has met: is this one among the first max_topics? */
+bool kafka__topic_admitted(struct kafka_state *kafka, struct leat_slice name);
 struct kafka_key kafka__key_of_trace(struct leat_slice trace_id);
 struct kafka_key kafka__key_of_resource(struct leat_slice resource);
 
 /* kafka_encode.c */
 leat_rc kafka__headers(const struct kafka_state *kafka, struct leat_requests *out, uint32_t index);
 const char *kafka__topic_text(struct leat_requests *out, struct leat_slice topic); /* NULL: out of memory */
-const char *kafka__topic_of_batch(const struct kafka_state *kafka, const struct leat_batch *batch, uint32_t *ret_tag);
+const char *kafka__topic_of_batch(struct kafka_state *kafka, const struct leat_batch *batch, uint32_t *ret_tag);
 /* kafka_records.c: one record per log record */
 leat_rc kafka__encode_records(struct kafka_state *kafka, const struct leat_batch *batch, struct leat_requests *out,
                               struct leat_err *reterr);

@@ -245,6 +245,13 @@ const struct leat_field kafka_fields[] = {
      .type = LEAT_STRING,
      .offset = AT(topic_from_attribute),
      .doc = "resource attribute that names the topic, where present; each resource goes its own way"},
+    {.key = "max_topics",
+     .type = LEAT_INT,
+     .offset = AT(topics_max),
+     .deflt = "1000",
+     .min = 1,
+     .max = 1e6,
+     .doc = "topics that the data may name, per signal and shard; what names another goes to the configured topic (a key of leat's own)"},
     FLAG("partition_traces_by_id", traces_by_id, "a record for each trace, its id in hex the key"),
     FLAG("partition_logs_by_trace_id", logs_by_trace_id, "a record for each trace id, in hex the key"),
     FLAG("partition_logs_by_resource_attributes", logs_by_resource, "a record for each resource, keyed by its hash"),
@@ -371,10 +378,20 @@ leat_rc kafka_check(const struct leat_exporter_conf *conf, struct leat_err *rete
 
 /* ---- life ---- */
 
+static leat_rc topics_new(struct kafka_state *kafka, struct leat_err *reterr)
+{
+    if (!is_set(kafka->own->topic_from_attribute) && !is_set(kafka->own->signals[kafka->signal].topic_from_metadata_key))
+        return LEAT_OK;
+    kafka->topics.room = 2;
+    while (kafka->topics.room < 2 * (uint64_t)kafka->own->topics_max)
+        kafka->topics.room *= 2;
+    kafka->topics.at = leat_zalloc(kafka->topics.room, sizeof *kafka->topics.at);
+    return kafka->topics.at ? LEAT_OK : LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "out of memory");
+}
+
 leat_rc kafka_open(void *state, const struct leat_exporter_conf *conf, enum leat_signal signal,
                    struct leat_world *world, struct leat_err *reterr)
 {
-    (void)reterr;
     struct kafka_state *kafka = state;
     const struct kafka_conf *own = conf->own;
     const struct kafka_signal_conf *of_signal = &own->signals[signal];
@@ -387,13 +404,15 @@ leat_rc kafka_open(void *state, const struct leat_exporter_conf *conf, enum leat
     kafka->encoding = of_signal->encoding ? (enum kafka_encoding)of_signal->encoding
                       : own->encoding     ? (enum kafka_encoding)own->encoding
                                           : KAFKA_OTLP_PROTO;
-    return LEAT_OK;
+    return topics_new(kafka, reterr);
 }
 
 void kafka_close(void *state)
 {
     struct kafka_state *kafka = state;
     leat_strbuf_done(&kafka->text);
+    leat_free(kafka->topics.at);
+    kafka->topics.at = NULL;
     kafka__groups_free(kafka->groups);
     kafka->groups = NULL;
 }

@@ -21,11 +21,11 @@ const char *kafka__topic_text(struct leat_requests *out, struct leat_slice topic
 }
 
 /* The topic of what has no attribute that names one: by client header, or as configured. */
-const char *kafka__topic_of_batch(const struct kafka_state *kafka, const struct leat_batch *batch, uint32_t *ret_tag)
+const char *kafka__topic_of_batch(struct kafka_state *kafka, const struct leat_batch *batch, uint32_t *ret_tag)
 {
     const char *key = kafka->own->signals[kafka->signal].topic_from_metadata_key;
     const char *topic = key && *key ? leat_meta_get(batch->meta, key) : NULL;
-    if (!topic || !*topic)
+    if (!topic || !*topic || !kafka__topic_admitted(kafka, leat_slice_str(topic)))
         return kafka->topic;
     *ret_tag |= KAFKA_TAG_TOPIC_OF_DATA;
     return topic;

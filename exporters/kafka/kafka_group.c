@@ -19,11 +19,30 @@ bool kafka__groups_wanted(const struct kafka_state *kafka)
            (kafka->signal == LEAT_METRICS && own->metrics_by_resource);
 }
 
-struct leat_slice kafka__topic_of(const struct kafka_state *kafka, struct leat_slice resource)
+bool kafka__topic_admitted(struct kafka_state *kafka, struct leat_slice name)
+{
+    if (!kafka->topics.at)
+        return false;
+    uint64_t hash = XXH3_64bits(name.at, name.len) | 1; /* 0 is a free place */
+    uint32_t mask = kafka->topics.room - 1, i = (uint32_t)(hash >> 32) & mask;
+    for (; kafka->topics.at[i]; i = (i + 1) & mask)
+        if (kafka->topics.at[i] == hash)
+            return true;
+    if (kafka->topics.count == (uint32_t)kafka->own->topics_max) {
+        kafka__count(kafka, KAFKA_COUNT_TOPICS_OVER, 1);
+        return false;
+    }
+    kafka->topics.at[i] = hash;
+    kafka->topics.count++;
+    return true;
+}
+
+struct leat_slice kafka__topic_of(struct kafka_state *kafka, struct leat_slice resource)
 {
     struct otlp_value value;
     const char *name = kafka->own->topic_from_attribute;
-    if (name && *name && otlp_attribute_get(resource, RESOURCE_ATTRIBUTES, name, &value) && value.kind == OTLP_TEXT)
+    if (name && *name && otlp_attribute_get(resource, RESOURCE_ATTRIBUTES, name, &value) && value.kind == OTLP_TEXT &&
+        value.text.len && kafka__topic_admitted(kafka, value.text))
         return value.text;
     return (struct leat_slice){0};
 }

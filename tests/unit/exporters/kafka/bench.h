@@ -23,7 +23,7 @@ static inline void bench_init(struct bench *bench, const char *brokers)
 {
     *bench = (struct bench){.brokers = {brokers}};
     bench->own = (struct kafka_conf){.brokers = {bench->brokers, 1}, .client_id = "test", .metadata_refresh_ns = 600000000000,
-                                     .batch_id_header = "leat.batch_id"};
+                                     .batch_id_header = "leat.batch_id", .topics_max = 1000};
     bench->own.producer.max_message_bytes = 1000000;
     bench->own.producer.required_acks = bench->own.producer.level = -1;
     bench->own.producer.flush_max_messages = 10000;

@@ -174,6 +174,32 @@ LEAT_TEST(kafka_takes_topics_from_data)
     kafka_close(&bench.state);
 }
 
+/* Guarantees: the data names as many topics as it may; what names another goes where the configuration says, and is counted. */
+LEAT_TEST(kafka_bounds_the_topics_that_data_may_name)
+{
+    struct bench bench;
+    bench_init(&bench, "localhost:1");
+    bench.own.topic_from_attribute = "topic";
+    bench.own.topics_max = 2;
+    bench_open(&bench, LEAT_LOGS);
+    struct recipe recipes[] = {{.topic = "red", .records = 1}, {.topic = "blue", .records = 1}, {.topic = "green", .records = 1},
+                               {.topic = "red", .records = 1}, {.topic = "grey", .records = 1}};
+    struct leat_batch *batch = bench_batch(LEAT_LOGS, recipes, 5);
+    for (int round = 1; round < 3; round++) {
+        struct leat_requests out = encode(&bench, batch);
+        EXPECT_EQ(out.count, 3);
+        expect_cover(&out, 5);
+        EXPECT_STR(out.at[0].url, "red");
+        EXPECT_EQ(out.at[0].count, 2);
+        EXPECT_STR(out.at[1].url, "blue");
+        EXPECT_STR(out.at[2].url, "otlp_logs");
+        EXPECT_EQ(bench.counts[KAFKA_COUNT_TOPICS_OVER], 2 * round);
+        leat_requests_done(&out);
+    }
+    leat_batch_free(batch);
+    kafka_close(&bench.state);
+}
+
 /* Guarantees: text is a record for each body as it is, raw the same with texts as JSON; topics and keys as elsewhere. */
 LEAT_TEST(kafka_makes_records_of_bodies)
 {
@@ -228,8 +254,11 @@ LEAT_TEST_OOM(kafka_encode_survives_any_failed_allocation)
         bench.own.logs_by_trace_id = way == 1;
         bench.own.producer.max_message_bytes = way == 4 ? 1000 : 1000000;
         bench.own.signals[LEAT_LOGS].encoding = way == 1 ? KAFKA_TEXT : way == 2 ? KAFKA_RAW : way == 3 ? KAFKA_OTLP_JSON : KAFKA_UNSET;
-        (void)kafka_open(&bench.state, &bench.conf, way ? LEAT_LOGS : LEAT_TRACES, leat_world_real(), NULL);
-        rc = encode_once(&bench, way ? LEAT_LOGS : LEAT_TRACES, recipes);
+        rc = kafka_open(&bench.state, &bench.conf, way ? LEAT_LOGS : LEAT_TRACES, leat_world_real(), NULL);
+        if (rc != LEAT_OK)
+            kafka_close(&bench.state); /* half-open */
+        else
+            rc = encode_once(&bench, way ? LEAT_LOGS : LEAT_TRACES, recipes);
     }
     return rc;
 }
