@@ -6,14 +6,20 @@
 #include "proto/remote_write/rw_snappy.h"
 
 #define ENTRY_BYTES 128u /* of an entry beside its label numbers, exemplars and histogram */
+#define RW2_BEFORE_LABELS 3 /* numbers: type, help, unit */
 
 void rw2_init(struct rw2 *rw, const struct rw_outgoing *outgoing, uint32_t slots_max)
 {
     rw->outgoing = outgoing;
-    rw_slots_init(&rw->slots, slots_max, sizeof(struct rw2_slot));
+    rw_slots_init(&rw->slots, slots_max, sizeof(struct rw2_known *));
 }
 
-static void slot_clear(void *slot) { leat_free(((struct rw2_slot *)slot)->numbers); }
+static void slot_clear(void *slot)
+{
+    struct rw2_known **known = slot;
+    leat_free(*known);
+    *known = NULL;
+}
 
 static void forget(struct rw2 *rw)
 {
@@ -31,6 +37,7 @@ void rw2_done(struct rw2 *rw)
     pb_buf_done(&rw->series);
     pb_buf_done(&rw->plain);
     pb_buf_done(&rw->labels);
+    pb_buf_done(&rw->numbers);
 }
 
 void rw2_open(struct rw2 *rw)
@@ -44,59 +51,74 @@ void rw2_open(struct rw2 *rw)
     rw->order_count = 0;
     rw->order_bytes = 0;
     rw->series.len = rw->plain.len = 0;
-    rw->series.failed = rw->plain.failed = rw->labels.failed = rw->symbols.text.failed = rw->failed = false;
+    rw->series.failed = rw->plain.failed = rw->labels.failed = rw->numbers.failed = rw->symbols.text.failed = rw->failed = false;
     rw->samples = 0;
 }
 
 /* ---- a series' numbers ---- */
 
-static bool numbers_fill(struct rw2 *rw, struct rw2_slot *slot, const struct leat_prom_series *series, struct leat_slice labels,
-                         uint32_t count)
+static void add_number(struct pb_buf *numbers, uint32_t number)
+{
+    if (pb_buf_room(numbers, 5))
+        numbers->len = (size_t)(pb_put_varint(numbers->at + numbers->len, number) - numbers->at);
+}
+
+static void add_symbol(struct rw2 *rw, struct leat_slice text)
+{
+    uint32_t symbol = rw2_symbol(&rw->symbols, text);
+    rw->numbers.failed |= symbol == UINT32_MAX;
+    add_number(&rw->numbers, symbol);
+}
+
+/* The numbers of a series, behind each other in rw->numbers; false: out of memory. */
+static bool numbers_of(struct rw2 *rw, const struct leat_prom_series *series)
 {
     const struct leat_prom_family *family = series->family;
-    uint32_t *number = slot->numbers, bad = 0;
     struct rw_label label;
-    slot->count = RW2_LABELS + 2 * count;
-    number[RW2_TYPE] = family ? family->type : 0;
-    bad |= (number[RW2_HELP] = rw2_symbol(&rw->symbols, family ? family->help : (struct leat_slice){0})) == UINT32_MAX;
-    bad |= (number[RW2_UNIT] = rw2_symbol(&rw->symbols, family ? family->unit : (struct leat_slice){0})) == UINT32_MAX;
-    for (uint32_t i = RW2_LABELS; rw_label_next(&labels, &label) && i + 1 < slot->count; i += 2) {
-        bad |= (number[i] = rw2_symbol(&rw->symbols, label.name)) == UINT32_MAX;
-        bad |= (number[i + 1] = rw2_symbol(&rw->symbols, label.value)) == UINT32_MAX;
-    }
-    return !bad;
-}
-
-static const struct rw2_slot *slot_make(struct rw2 *rw, const struct leat_prom_series *series)
-{
     uint32_t count;
     struct leat_slice labels = rw_labels_of(rw->outgoing, series, &rw->labels, &count);
-    struct rw2_slot *slot = rw->labels.failed ? NULL : rw_slots_make(&rw->slots, series->id);
-    if (!slot)
-        return NULL;
-    uint32_t need = RW2_LABELS + 2 * count;
-    if (slot->room < need) {
-        uint32_t *numbers = leat_alloc(need * sizeof *numbers);
-        if (!numbers)
-            return NULL;
-        leat_free(slot->numbers);
-        slot->numbers = numbers;
-        slot->room = need;
-    }
-    rw->used += slot->id == 0;
+    if (rw->labels.failed)
+        return false;
     rw->looked_up++;
-    slot->id = series->id;
-    if (numbers_fill(rw, slot, series, labels, count))
-        return slot;
-    rw->used--;
-    slot->id = 0;
-    return NULL;
+    rw->numbers.len = 0;
+    rw->numbers.failed = false;
+    add_number(&rw->numbers, family ? family->type : 0);
+    add_symbol(rw, family ? family->help : (struct leat_slice){0});
+    add_symbol(rw, family ? family->unit : (struct leat_slice){0});
+    while (rw_label_next(&labels, &label)) {
+        add_symbol(rw, label.name);
+        add_symbol(rw, label.value);
+    }
+    return !rw->numbers.failed;
 }
 
-static inline const struct rw2_slot *slot_of(struct rw2 *rw, const struct leat_prom_series *series)
+static const struct rw2_known *known_make(struct rw2 *rw, const struct leat_prom_series *series)
 {
-    const struct rw2_slot *slot = rw_slots_find(&rw->slots, series->id);
-    return slot && slot->id == series->id ? slot : slot_make(rw, series);
+    struct rw2_known **slot = numbers_of(rw, series) ? rw_slots_make(&rw->slots, series->id) : NULL;
+    struct rw2_known *known = slot ? leat_alloc(sizeof *known + rw->numbers.len) : NULL;
+    if (!known)
+        return NULL;
+    known->id = series->id;
+    known->bytes = (uint32_t)rw->numbers.len;
+    memcpy(known->numbers, rw->numbers.at, rw->numbers.len);
+    rw->used += *slot == NULL;
+    leat_free(*slot);
+    return *slot = known;
+}
+
+static inline const struct rw2_known *known_of(struct rw2 *rw, const struct leat_prom_series *series)
+{
+    struct rw2_known **slot = rw_slots_find(&rw->slots, series->id);
+    return slot && *slot && (*slot)->id == series->id ? *slot : known_make(rw, series);
+}
+
+/* A varint; that more bytes follow shows as a 1 where the next seven bits belong. */
+static inline uint32_t next_number(const uint8_t **at)
+{
+    uint64_t number = *(*at)++;
+    for (uint32_t shift = 7; number >> shift; shift += 7)
+        number += ((uint64_t)*(*at)++ - 1) << shift;
+    return (uint32_t)number;
 }
 
 /* ---- the open body's own numbers ---- */
@@ -207,16 +229,16 @@ static void put_exemplar(struct rw2 *rw, const struct leat_prom_exemplar *exempl
     pb_buf_close(buf, opened);
 }
 
-static uint8_t *put_metadata(struct rw2 *rw, uint8_t *at, const uint32_t *numbers)
+static uint8_t *put_metadata(struct rw2 *rw, uint8_t *at, const uint8_t *numbers)
 {
-    uint32_t help = number_of(rw, numbers[RW2_HELP]), unit = number_of(rw, numbers[RW2_UNIT]);
-    if (!numbers[RW2_TYPE] && !help && !unit)
+    uint32_t type = next_number(&numbers), help = number_of(rw, next_number(&numbers)), unit = number_of(rw, next_number(&numbers));
+    if (!type && !help && !unit)
         return at;
     *at++ = PB_TAG(5, PB_LEN);
     uint8_t *from = ++at;
-    if (numbers[RW2_TYPE]) {
+    if (type) {
         *at++ = PB_TAG(1, PB_VARINT);
-        *at++ = (uint8_t)numbers[RW2_TYPE];
+        *at++ = (uint8_t)type;
     }
     if (help) {
         *at++ = PB_TAG(3, PB_VARINT);
@@ -230,29 +252,32 @@ static uint8_t *put_metadata(struct rw2 *rw, uint8_t *at, const uint32_t *number
     return at;
 }
 
-static uint8_t *put_labels(struct rw2 *rw, uint8_t *at, const struct rw2_slot *slot)
+static uint8_t *put_labels(struct rw2 *rw, uint8_t *at, const struct rw2_known *known)
 {
+    const uint8_t *next = known->numbers, *end = known->numbers + known->bytes;
+    for (int i = 0; i < RW2_BEFORE_LABELS; i++)
+        (void)next_number(&next);
     *at++ = PB_TAG(1, PB_LEN);
     uint8_t *from = ++at;
-    for (uint32_t i = RW2_LABELS; i < slot->count; i++)
-        at = put_number(at, number_of(rw, slot->numbers[i]));
+    while (next < end)
+        at = put_number(at, number_of(rw, next_number(&next)));
     return put_len(from, at);
 }
 
 bool rw2_put(struct rw2 *rw, const struct leat_prom_sample *sample)
 {
     const struct leat_prom_extra *extra = sample->extra;
-    const struct rw2_slot *slot = slot_of(rw, sample->series);
+    const struct rw2_known *known = known_of(rw, sample->series);
     uint32_t histogram = extra ? extra->histogram_bytes : 0;
-    if (!slot || !pb_buf_room(&rw->series, ENTRY_BYTES + 5ull * slot->count + histogram))
+    if (!known || !pb_buf_room(&rw->series, ENTRY_BYTES + 5ull * known->bytes + histogram))
         return false;
     int64_t start_ms = extra && extra->start_ms > 0 && extra->start_ms <= sample->time_ms ? extra->start_ms : 0;
     uint8_t *at = rw->series.at + rw->series.len;
     *at++ = PB_TAG(5, PB_LEN);
     uint8_t *from = ++at;
-    at = put_labels(rw, at, slot);
+    at = put_labels(rw, at, known);
     at = histogram ? put_histogram(at, sample, start_ms) : put_sample(at, sample, start_ms);
-    at = put_metadata(rw, at, slot->numbers);
+    at = put_metadata(rw, at, known->numbers);
     rw->samples++;
     if (!extra || !extra->exemplar_count) {
         rw->series.len = (size_t)(put_len(from, at) - rw->series.at);

@@ -29,17 +29,17 @@ uint32_t rw2_symbol(struct rw2_symbols *symbols, struct leat_slice text); /* UIN
 void rw2_symbols_clear(struct rw2_symbols *symbols);
 void rw2_symbols_done(struct rw2_symbols *symbols);
 
-/* A series' numbers in rw2_symbols: type, help, unit, then name and value of each label. */
-enum { RW2_TYPE, RW2_HELP, RW2_UNIT, RW2_LABELS };
-struct rw2_slot {
+/* What is known of a series: its type, then the numbers in rw2_symbols of its help, its unit, and each label's name and
+ * value. Varints, since most of what many series share was met early: half the bytes of fixed ones, and less. */
+struct rw2_known {
     uint64_t id;
-    uint32_t count, room; /* numbers */
-    uint32_t *numbers;
+    uint32_t bytes; /* of the numbers */
+    uint8_t numbers[];
 };
 
 struct rw2 {
     const struct rw_outgoing *outgoing;
-    struct rw_slots slots; /* of struct rw2_slot */
+    struct rw_slots slots; /* of struct rw2_known *: NULL or a block of its own */
     uint32_t used;
     struct rw2_symbols symbols;
     uint64_t looked_up; /* series whose texts had to be looked up */
@@ -47,7 +47,7 @@ struct rw2 {
     uint32_t body;
     uint32_t *order, order_count, order_room; /* its symbols behind the empty one */
     uint64_t order_bytes;
-    struct pb_buf series, plain, labels;
+    struct pb_buf series, plain, labels, numbers;
     uint32_t samples;
     bool failed;
     struct snappy_put snappy;
