@@ -140,6 +140,7 @@ static uint32_t sweep(struct prometheus_cache *cache, uint32_t generation, bool 
         }
         cache->bytes -= entry_bytes(entry);
         prometheus__entry_free(cache, entry);
+        cache->by_raw.at[i] = NULL; /* the second sweep looks here again */
         gone++;
     }
     return gone;
