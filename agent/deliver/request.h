@@ -96,6 +96,7 @@ struct leat_verdict {
     uint8_t *again, *refused; /* RETRY_ITEMS: bitmaps over the request's items (0 = its first), preset and zeroed by deliver */
     bool isolate;
     bool slow_down;           /* the peer is busy: fewer at once */
+    bool prepare_again;       /* what was prepared is gone or has changed: once more, before the next batch */
     char text[192];           /* for people */
 };
 /* Each fills `out` and answers LEAT_OK, so that a judge can end with it. */

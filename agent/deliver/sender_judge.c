@@ -333,6 +333,8 @@ static void act(struct leat_sender__shot *shot, const struct leat_verdict *verdi
         leat_ledger__add(&sender->requests_failed, 1);
     if (verdict->slow_down)
         went_slow(sender);
+    if (verdict->prepare_again)
+        sender->prepared = false;
     switch (verdict->kind) {
     case LEAT_VERDICT_DELIVERED:
         delivered(shot, verdict);

@@ -6,7 +6,8 @@
  *            ^  \-> (anything else) WAIT: 5 s, later 30 s, then all again from the first: each request may be repeated,
  *                   and what an earlier one made may be gone by then
  *
- * A hold may be one because something is gone or has changed: before its probes all is prepared again. */
+ * A hold may be one because something is gone or has changed: before its probes all is prepared again. So it is before
+ * the next batch when a judge says prepare_again. */
 #include "agent/base/alloc.h"
 #include "agent/deliver/sender_inner.h"
 

@@ -30,6 +30,8 @@ enum clickhouse_table {
     CLICKHOUSE_TABLES
 };
 
+enum { CLICKHOUSE_SCHEMA_DROP, CLICKHOUSE_SCHEMA_HOLD };
+
 struct clickhouse_metric_conf {
     const char *name;
 };
@@ -46,7 +48,7 @@ struct clickhouse_conf {
         const char *name, *params;
     } table_engine;
     int64_t ttl_ns, deduplication_window, request_bytes_max;
-    int compress, logs_layout;
+    int compress, logs_layout, on_schema_error;
 };
 
 /* Where to and as whom: an address of the Collector's, taken apart. Texts are its own. */
@@ -90,6 +92,7 @@ struct clickhouse_there {
     char *url;                                  /* of an INSERT, without its token */
     uint64_t missing;                           /* optional columns that it lacks, by index */
     bool start_seconds, seconds, inner_seconds; /* its times are DateTime: StartTimeUnix, the row's, those of arrays */
+    bool unfit; /* not there, or its columns are not as leat writes them: described again before rows are written */
 };
 
 /* Rows on their way into one INSERT. */
@@ -120,7 +123,7 @@ struct clickhouse_state {
     } raw;                        /* raw events: of the current resource, borrowed from the walk */
 };
 
-/* Requests carry this: the table, and what is asked of it. */
+/* Requests carry this: the table, and what is asked of it. A description that covers items stands for their INSERT. */
 enum { CLICKHOUSE_INSERT = 0, CLICKHOUSE_CREATE = 1u << 8, CLICKHOUSE_DESCRIBE = 1u << 9 };
 #define CLICKHOUSE_TABLE_OF(tag) ((enum clickhouse_table)((tag) & 0xff))
 
@@ -129,7 +132,10 @@ const char *clickhouse__table_name(const struct clickhouse_conf *conf, enum clic
 uint32_t clickhouse__tables_of(const struct clickhouse_conf *conf, enum leat_signal signal);
 /* (Re)makes there[table].url. */
 leat_rc clickhouse__insert_url(struct clickhouse_state *clickhouse, enum clickhouse_table table) LEAT_MUST_CHECK;
-/* An answer to DESCRIBE TABLE; reterr says what is not as leat writes it. */
+/* Makes a request DESCRIBE TABLE. */
+leat_rc clickhouse__describe(const struct clickhouse_state *clickhouse, enum clickhouse_table table,
+                             struct leat_request *request) LEAT_MUST_CHECK;
+/* An answer to it; reterr says what is not as leat writes it. */
 leat_rc clickhouse__learn(struct clickhouse_state *clickhouse, enum clickhouse_table table, struct leat_slice answer,
                           struct leat_err *reterr) LEAT_MUST_CHECK;
 

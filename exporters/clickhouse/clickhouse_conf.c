@@ -11,6 +11,7 @@
     {.key = (key_), .type = LEAT_BOOL, .offset = AT(member), .deflt = (deflt_), .doc = (doc_)}
 
 static const char *const compressions[] = {"", "none", "lz4", "zstd", "gzip", "true", NULL};
+static const char *const on_schema_errors[] = {[CLICKHOUSE_SCHEMA_DROP] = "drop", [CLICKHOUSE_SCHEMA_HOLD] = "hold", NULL};
 static const char *const layouts[] = {"five_minutes", "timestamp_time", NULL};
 
 #define NAME_OF(kind, deflt_)                                                                       \
@@ -41,6 +42,8 @@ const struct leat_field clickhouse_fields[] = {
     {.key = "connection_params", .type = LEAT_MAP, .offset = AT(connection_params),
      .doc = "further parameters of the endpoint: the driver's that leat knows, else settings of ClickHouse"},
     BOOL("create_schema", create_schema, "true", "make database and tables where they are missing"),
+    {.key = "on_schema_error", .type = LEAT_ENUM, .offset = AT(on_schema_error), .deflt = "drop", .choices = on_schema_errors,
+     .doc = "rows whose table or column is not there or not as leat writes it: drop and count them, or hold the queue"},
     TEXT("cluster_name", cluster_name, NULL, "make them ON CLUSTER this"),
     {.key = "table_engine", .type = LEAT_SECTION, .offset = AT(table_engine), .fields = engine_fields,
      .doc = "engine of the tables made"},

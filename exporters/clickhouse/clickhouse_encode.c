@@ -80,30 +80,37 @@ static leat_rc put_headers(const struct clickhouse_state *clickhouse, struct lea
     return rc;
 }
 
-leat_rc clickhouse__request(struct clickhouse_state *clickhouse, enum clickhouse_table table, struct leat_requests *out)
+static leat_rc put_insert(struct clickhouse_state *clickhouse, enum clickhouse_table table, struct leat_chain *rows,
+                          struct leat_request *request, struct leat_requests *out)
 {
-    struct clickhouse_rows *open = &clickhouse->open[table];
-    struct leat_chain rows = {0};
     char token[TOKEN_DIGITS + 1];
-    if (open->count == 0)
-        return LEAT_OK;
-    struct leat_request *request = leat_requests_add(out);
-    if (!request)
-        return LEAT_ENOMEM;
-    leat_rc rc = row_binary_take(&open->rows, &rows);
-    if (rc == LEAT_OK) {
-        put_token(clickhouse, &rows, token);
-        rc = clickhouse->coding == LEAT_CODING_NONE
-                 ? leat_chain_append(&request->body, &rows)
-                 : leat_encode(clickhouse->coding, clickhouse->level, &rows, &request->body, NULL);
-    }
-    leat_chain_done(&rows);
+    put_token(clickhouse, rows, token);
+    leat_rc rc = clickhouse->coding == LEAT_CODING_NONE
+                     ? leat_chain_append(&request->body, rows)
+                     : leat_encode(clickhouse->coding, clickhouse->level, rows, &request->body, NULL);
     if (rc == LEAT_OK)
         rc = put_url(request, clickhouse->there[table].url, token, out);
     if (rc == LEAT_OK)
         rc = put_headers(clickhouse, request);
     request->precoded = true;
     request->tag = CLICKHOUSE_INSERT | (uint32_t)table;
+    return rc;
+}
+
+leat_rc clickhouse__request(struct clickhouse_state *clickhouse, enum clickhouse_table table, struct leat_requests *out)
+{
+    struct clickhouse_rows *open = &clickhouse->open[table];
+    struct leat_chain rows = {0};
+    if (open->count == 0)
+        return LEAT_OK;
+    struct leat_request *request = leat_requests_add(out);
+    if (!request)
+        return LEAT_ENOMEM;
+    leat_rc rc = row_binary_take(&open->rows, &rows);
+    if (rc == LEAT_OK)
+        rc = clickhouse->there[table].unfit ? clickhouse__describe(clickhouse, table, request)
+                                            : put_insert(clickhouse, table, &rows, request, out);
+    leat_chain_done(&rows);
     request->first = open->first;
     request->count = open->count;
     request->bitmap = open->bitmap;

@@ -5,29 +5,29 @@
 
 #include "exporters/clickhouse/clickhouse.h"
 
-enum meaning { BUSY, UNSURE, SIZE, NOWHERE, FORBIDDEN, STATEMENT, ROWS };
+enum meaning { BUSY, UNSURE, SIZE, SCHEMA, SETUP, STATEMENT, ROWS };
 
 static const struct {
     uint16_t code;
     uint8_t meaning;
 } codes[] = {
-    {16, NOWHERE},     /* NO_SUCH_COLUMN_IN_TABLE: it was altered; described again before the next try */
+    {16, SCHEMA},      /* NO_SUCH_COLUMN_IN_TABLE */
     {20, ROWS},        /* NUMBER_OF_COLUMNS_DOESNT_MATCH */
     {27, ROWS},        /* CANNOT_PARSE_INPUT_ASSERTION_FAILED */
     {33, ROWS},        /* CANNOT_READ_ALL_DATA */
-    {47, NOWHERE},     /* UNKNOWN_IDENTIFIER: of a view on it */
-    {53, NOWHERE},     /* TYPE_MISMATCH */
-    {60, NOWHERE},     /* UNKNOWN_TABLE */
+    {47, SCHEMA},      /* UNKNOWN_IDENTIFIER: of a view on it */
+    {53, SCHEMA},      /* TYPE_MISMATCH */
+    {60, SCHEMA},      /* UNKNOWN_TABLE */
     {62, STATEMENT},   /* SYNTAX_ERROR */
     {73, STATEMENT},   /* UNKNOWN_FORMAT */
-    {81, NOWHERE},     /* UNKNOWN_DATABASE */
-    {115, NOWHERE},    /* UNKNOWN_SETTING: of the address, so nothing passes */
+    {81, SCHEMA},      /* UNKNOWN_DATABASE */
+    {115, SETUP},      /* UNKNOWN_SETTING: of the address, so nothing passes */
     {117, ROWS},       /* INCORRECT_DATA */
     {159, UNSURE},     /* TIMEOUT_EXCEEDED */
-    {164, FORBIDDEN},  /* READONLY */
-    {192, FORBIDDEN},  /* UNKNOWN_USER */
-    {193, FORBIDDEN},  /* WRONG_PASSWORD */
-    {194, FORBIDDEN},  /* REQUIRED_PASSWORD */
+    {164, SETUP},      /* READONLY */
+    {192, SETUP},      /* UNKNOWN_USER */
+    {193, SETUP},      /* WRONG_PASSWORD */
+    {194, SETUP},      /* REQUIRED_PASSWORD */
     {201, BUSY},       /* QUOTA_EXCEEDED */
     {202, BUSY},       /* TOO_MANY_SIMULTANEOUS_QUERIES */
     {203, BUSY},       /* NO_FREE_CONNECTION */
@@ -43,11 +43,11 @@ static const struct {
     {285, BUSY},       /* TOO_FEW_LIVE_REPLICAS */
     {286, BUSY},       /* UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE */
     {319, UNSURE},     /* UNKNOWN_STATUS_OF_INSERT */
-    {344, NOWHERE},    /* SUPPORT_IS_DISABLED: settings that do not go together */
+    {344, SETUP},      /* SUPPORT_IS_DISABLED: settings that do not go together */
     {394, UNSURE},     /* QUERY_WAS_CANCELLED */
     {439, BUSY},       /* CANNOT_SCHEDULE_TASK */
-    {497, FORBIDDEN},  /* ACCESS_DENIED */
-    {516, FORBIDDEN},  /* AUTHENTICATION_FAILED */
+    {497, SETUP},      /* ACCESS_DENIED */
+    {516, SETUP},      /* AUTHENTICATION_FAILED */
     {745, BUSY},       /* SERVER_OVERLOADED */
     {999, BUSY},       /* KEEPER_EXCEPTION */
 };
@@ -97,7 +97,21 @@ static leat_rc again(struct leat_verdict *out, bool busy)
     return LEAT_OK;
 }
 
-static leat_rc judge_code(const struct leat_reply *reply, enum meaning meaning, struct leat_verdict *out)
+/* The statement goes against what is there. Hold: the queue waits for it to be put right. Drop: this is lost, and what comes
+ * next meets tables made and described anew; preparing itself goes on, one table shall not stop the others. */
+static leat_rc judge_schema(struct clickhouse_state *clickhouse, const struct leat_request *request,
+                            struct leat_verdict *out)
+{
+    out->prepare_again = true;
+    out->kind = clickhouse->conf->on_schema_error == CLICKHOUSE_SCHEMA_HOLD ? LEAT_VERDICT_HOLD : LEAT_VERDICT_DROP;
+    if (out->kind == LEAT_VERDICT_HOLD || !(request->tag & CLICKHOUSE_DESCRIBE))
+        return LEAT_OK;
+    clickhouse->there[CLICKHOUSE_TABLE_OF(request->tag)].unfit = true;
+    return request->count ? LEAT_OK : leat_verdict_delivered(out, 0);
+}
+
+static leat_rc judge_code(struct clickhouse_state *clickhouse, const struct leat_reply *reply, enum meaning meaning,
+                          struct leat_verdict *out)
 {
     switch (meaning) {
     case BUSY: /* "Too many partitions for single INSERT block": days apart, which fewer rows are not */
@@ -112,8 +126,9 @@ static leat_rc judge_code(const struct leat_reply *reply, enum meaning meaning, 
         out->kind = LEAT_VERDICT_SPLIT;
         out->slow_down = true;
         return LEAT_OK;
-    case NOWHERE:
-    case FORBIDDEN:
+    case SCHEMA:
+        return judge_schema(clickhouse, reply->request, out);
+    case SETUP:
         out->kind = LEAT_VERDICT_HOLD;
         return LEAT_OK;
     case STATEMENT:
@@ -143,7 +158,8 @@ static leat_rc judge_status(const struct leat_reply *reply, struct leat_verdict 
     return leat_verdict_drop(out, true, "status %d: %.*s", status, TEXT(reply));
 }
 
-static leat_rc judge_failure(const struct leat_reply *reply, uint32_t code, struct leat_verdict *out)
+static leat_rc judge_failure(struct clickhouse_state *clickhouse, const struct leat_reply *reply, uint32_t code,
+                             struct leat_verdict *out)
 {
     if (code == 0)
         return judge_status(reply, out);
@@ -151,22 +167,34 @@ static leat_rc judge_failure(const struct leat_reply *reply, uint32_t code, stru
     out->isolate = false;
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
         if (codes[i].code == code)
-            return judge_code(reply, (enum meaning)codes[i].meaning, out);
+            return judge_code(clickhouse, reply, (enum meaning)codes[i].meaning, out);
     if (reply->status / 100 == 4)
-        return judge_code(reply, ROWS, out);
+        return judge_code(clickhouse, reply, ROWS, out);
     return again(out, true);
+}
+
+/* Requests that cover rows describe a table first that was not fit for them: now they are written as it is. */
+static leat_rc judge_description(struct clickhouse_state *clickhouse, const struct leat_reply *reply,
+                                 struct leat_verdict *out)
+{
+    struct leat_err err = {0};
+    leat_rc rc = clickhouse__learn(clickhouse, CLICKHOUSE_TABLE_OF(reply->request->tag), reply->body, &err);
+    if (rc == LEAT_ENOMEM)
+        return leat_verdict_retry(out, "%s", err.text);
+    if (rc != LEAT_OK) {
+        (void)leat_verdict_drop(out, false, "%s", err.text);
+        return judge_schema(clickhouse, reply->request, out);
+    }
+    out->kind = reply->request->count ? LEAT_VERDICT_REENCODE : LEAT_VERDICT_DELIVERED;
+    return LEAT_OK;
 }
 
 leat_rc clickhouse_judge(void *state, const struct leat_reply *reply, struct leat_verdict *out, struct leat_err *reterr)
 {
-    uint32_t tag = reply->request->tag, code = code_of(reply);
-    bool row_of_answer = tag & CLICKHOUSE_DESCRIBE; /* its body is an answer, which may hold any words */
-    if (reply->status / 100 != 2 || (code && !row_of_answer))
-        return judge_failure(reply, code, out);
-    if (tag & CLICKHOUSE_DESCRIBE) {
-        leat_rc rc = clickhouse__learn(state, CLICKHOUSE_TABLE_OF(tag), reply->body, reterr);
-        if (rc != LEAT_OK)
-            return rc;
-    }
-    return leat_verdict_delivered(out, 0);
+    uint32_t code = code_of(reply);
+    bool describes = reply->request->tag & CLICKHOUSE_DESCRIBE; /* its body is an answer, which may hold any words */
+    (void)reterr;
+    if (reply->status / 100 != 2 || (code && !describes))
+        return judge_failure(state, reply, code, out);
+    return describes ? judge_description(state, reply, out) : leat_verdict_delivered(out, 0);
 }

@@ -135,22 +135,39 @@ static void create_trace_times_view(const struct clickhouse_state *clickhouse, s
 
 /* ---- the requests ---- */
 
-/* Sends what `sql` holds, and empties it. */
-static leat_rc ask(const struct clickhouse_state *clickhouse, struct leat_strbuf *sql, uint32_t tag,
-                   struct leat_requests *out)
+/* What `sql` holds as a request; empties it. */
+static leat_rc put_statement(const struct clickhouse_state *clickhouse, struct leat_strbuf *sql, uint32_t tag,
+                             struct leat_request *request)
 {
     const struct clickhouse_target *target = &clickhouse->target;
-    struct leat_request *request = sql->failed ? NULL : leat_requests_add(out);
-    leat_rc rc = request ? leat_chain_copy(&request->body, sql->at, (uint32_t)sql->len) : LEAT_ENOMEM;
+    leat_rc rc = sql->failed ? LEAT_ENOMEM : leat_chain_copy(&request->body, sql->at, (uint32_t)sql->len);
     if (rc == LEAT_OK && target->user)
         rc = leat_request_header(request, LEAT_SLICE("X-ClickHouse-User"), leat_slice_str(target->user));
     if (rc == LEAT_OK && target->password)
         rc = leat_request_header(request, LEAT_SLICE("X-ClickHouse-Key"), leat_slice_str(target->password));
-    if (request) {
-        request->url = clickhouse->statement_url;
-        request->tag = tag;
-    }
+    request->url = clickhouse->statement_url;
+    request->precoded = true;
+    request->tag = tag;
     leat_strbuf_clear(sql);
+    return rc;
+}
+
+static leat_rc ask(const struct clickhouse_state *clickhouse, struct leat_strbuf *sql, uint32_t tag,
+                   struct leat_requests *out)
+{
+    struct leat_request *request = leat_requests_add(out);
+    return request ? put_statement(clickhouse, sql, tag, request) : LEAT_ENOMEM;
+}
+
+leat_rc clickhouse__describe(const struct clickhouse_state *clickhouse, enum clickhouse_table table,
+                             struct leat_request *request)
+{
+    struct leat_strbuf sql = {0};
+    leat_strbuf_puts(&sql, "DESCRIBE TABLE ");
+    put_table(clickhouse, &sql, clickhouse__table_name(clickhouse->conf, table), "");
+    leat_strbuf_puts(&sql, " FORMAT TabSeparated");
+    leat_rc rc = put_statement(clickhouse, &sql, CLICKHOUSE_DESCRIBE | (uint32_t)table, request);
+    leat_strbuf_done(&sql);
     return rc;
 }
 
@@ -186,10 +203,8 @@ leat_rc clickhouse_prepare(void *state, struct leat_requests *out, struct leat_e
     leat_rc rc = clickhouse->conf->create_schema ? ask_for_schema(clickhouse, tables, &sql, out) : LEAT_OK;
     for (uint32_t table = 0; rc == LEAT_OK && table < CLICKHOUSE_TABLES; table++)
         if (tables >> table & 1) {
-            leat_strbuf_puts(&sql, "DESCRIBE TABLE ");
-            put_table(clickhouse, &sql, clickhouse__table_name(clickhouse->conf, (enum clickhouse_table)table), "");
-            leat_strbuf_puts(&sql, " FORMAT TabSeparated");
-            rc = ask(clickhouse, &sql, CLICKHOUSE_DESCRIBE | table, out);
+            struct leat_request *request = leat_requests_add(out);
+            rc = request ? clickhouse__describe(clickhouse, (enum clickhouse_table)table, request) : LEAT_ENOMEM;
         }
     leat_strbuf_done(&sql);
     return rc == LEAT_OK ? LEAT_OK : LEAT_RAISE(reterr, rc, 0, "no memory to prepare the tables");

@@ -133,3 +133,41 @@ LEAT_TEST(sender_prepares_again_what_is_gone)
         rig_close(rig);
     }
 }
+
+static bool gone;
+
+/* What is not there drops its rows, and asks to be prepared. */
+static leat_rc drop_and_prepare(void *state, const struct leat_reply *reply, struct leat_verdict *out,
+                                struct leat_err *reterr)
+{
+    if (reply->request->count == 0)
+        gone = false;
+    if (!gone)
+        return toy.judge(state, reply, out, reterr);
+    out->prepare_again = true;
+    return leat_verdict_drop(out, false, "gone");
+}
+
+/* Scenario:   a table is dropped twice while the sender runs; its judge drops what was sent, and says prepare_again.
+ * Guarantees: only what was sent is lost; before the next batch all is prepared again, once each time. */
+LEAT_TEST(sender_prepares_again_after_a_drop_that_asks_for_it)
+{
+    struct leat_codec codec;
+    struct rig *rig = preparing_rig(&codec);
+    toy = kit_codec(&rig->codec);
+    codec.judge = drop_and_prepare;
+    gone = false;
+    EXPECT_OK(rig_open(rig));
+    for (uint32_t i = 0; i < 6; i++) {
+        gone = i == 1 || i == 3;
+        EXPECT_OK(rig_put(rig, 2, 10));
+        EXPECT(rig_settle(rig, RIG_S));
+    }
+    EXPECT_EQ(rig_dropped(rig, LEAT_DROP_REFUSED), 4);
+    EXPECT_EQ(rig_delivered(rig), 8);
+    EXPECT_EQ(rig->carrier.sent_count, 6 + 3 * 2);
+    static const uint32_t items[] = {0, 0, 2, 2, 0, 0, 2, 2, 0, 0, 2, 2};
+    for (int i = 0; i < 12; i++)
+        EXPECT_EQ(rig->carrier.sent[i].items, items[i]);
+    rig_close(rig);
+}

@@ -115,10 +115,8 @@ static leat_rc learn(struct subject *s, enum clickhouse_table table, const char 
                      struct leat_err *reterr)
 {
     struct leat_strbuf text = description(table, name, type);
-    struct leat_request request = {.tag = CLICKHOUSE_DESCRIBE | (uint32_t)table};
-    struct leat_reply reply = {.request = &request, .status = 200, .body = leat_slice_of(text.at, (uint32_t)text.len)};
-    struct leat_verdict verdict = {0};
-    leat_rc rc = text.failed ? LEAT_ENOMEM : clickhouse_judge(&s->state, &reply, &verdict, reterr);
+    struct leat_slice answer = leat_slice_of(text.at, (uint32_t)text.len);
+    leat_rc rc = text.failed ? LEAT_ENOMEM : clickhouse__learn(&s->state, table, answer, reterr);
     leat_strbuf_done(&text);
     return rc;
 }
@@ -183,6 +181,155 @@ LEAT_TEST(clickhouse_writes_seconds_where_the_table_has_them)
     EXPECT_OK_ERR(learn(&s, CLICKHOUSE_SUM, "Exemplars.TimeUnix", "Array(DateTime)", &err), &err);
     EXPECT(!there->start_seconds && !there->seconds && there->inner_seconds);
     clickhouse_close(&s.state);
+}
+
+/* ---- tables that are not fit ---- */
+
+static struct leat_verdict judge(struct subject *s, const struct leat_request *request, int status, const char *code,
+                                 const char *body)
+{
+    struct leat_header header = {LEAT_SLICE("X-ClickHouse-Exception-Code"), leat_slice_str(code ? code : "")};
+    struct leat_reply reply = {.request = request, .status = status, .body = leat_slice_str(body),
+                               .headers = {&header, code ? 1 : 0}};
+    struct leat_verdict verdict = {0};
+    EXPECT_OK(clickhouse_judge(&s->state, &reply, &verdict, NULL));
+    return verdict;
+}
+
+static struct leat_verdict judge_table(struct subject *s, const struct leat_request *request, const char *name,
+                                       const char *type)
+{
+    struct leat_strbuf text = description(CLICKHOUSE_LOGS, name, type);
+    EXPECT(!text.failed);
+    struct leat_verdict verdict = judge(s, request, 200, NULL, text.at);
+    leat_strbuf_done(&text);
+    return verdict;
+}
+
+static const struct leat_request prepares = {.tag = CLICKHOUSE_DESCRIBE | CLICKHOUSE_LOGS};
+
+/* One log record, encoded. */
+static struct leat_requests encoded(struct subject *s)
+{
+    struct leat_requests out = {0};
+    struct leat_batch batch;
+    EXPECT_OK(batch_of(LEAT_LOGS, "{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[{\"body\":{\"stringValue\":\"x\"}}]}]}]}", &batch));
+    EXPECT_OK(clickhouse_encode(&s->state, &batch, &out, NULL));
+    EXPECT_EQ(out.count, 1);
+    EXPECT_EQ(out.at[0].count, 1);
+    EXPECT_EQ(out.at[0].first, 0);
+    EXPECT(out.at[0].precoded);
+    leat_chain_done(&batch.payload);
+    return out;
+}
+
+/* Scenario:   on_schema_error: drop. The table is gone when it is described, or lacks a column, or has one of another type.
+ * Guarantees: preparing goes on, other tables are not kept waiting; rows of this one are never sent unread: a description
+ * goes in their place. It fails as before: they are dropped, with the reason. It is good: they are written as the
+ * table now is. */
+LEAT_TEST(clickhouse_asks_again_before_it_writes_to_a_table_that_was_not_fit)
+{
+    struct subject s;
+    subject_defaults(&s);
+    s.conf.username = "me";
+    EXPECT_OK(subject_open(&s, LEAT_LOGS));
+    for (int way = 0; way < 3; way++) {
+        struct leat_verdict verdict = way == 0   ? judge(&s, &prepares, 404, "60", "no table")
+                                      : way == 1 ? judge_table(&s, &prepares, "Body", NULL)
+                                                 : judge_table(&s, &prepares, "Timestamp", "DateTime64(3)");
+        EXPECT_EQ(verdict.kind, LEAT_VERDICT_DELIVERED);
+        EXPECT(s.state.there[CLICKHOUSE_LOGS].unfit);
+        struct leat_requests out = encoded(&s);
+        expect_sql(&out, 0, "DESCRIBE TABLE `default`.`otel_logs`", "");
+        EXPECT_EQ(out.at[0].tag, CLICKHOUSE_DESCRIBE | CLICKHOUSE_LOGS);
+        EXPECT_STR(out.at[0].url, "http://ch:8123/?wait_end_of_query=1");
+        EXPECT(leat_slice_is(out.at[0].headers[0].value, "me"));
+        verdict = judge(&s, &out.at[0], 404, "60", "no table");
+        EXPECT_EQ(verdict.kind, LEAT_VERDICT_DROP);
+        EXPECT(!verdict.isolate && verdict.prepare_again);
+        EXPECT_STR(verdict.text, "status 404, code 60: no table");
+        verdict = judge_table(&s, &out.at[0], "Body", NULL);
+        EXPECT_EQ(verdict.kind, LEAT_VERDICT_DROP);
+        EXPECT(!verdict.isolate && verdict.prepare_again);
+        EXPECT_STR(verdict.text, "table otel_logs has no column Body (String)");
+        EXPECT_EQ(judge(&s, &out.at[0], 503, "202", "busy").kind, LEAT_VERDICT_RETRY);
+        EXPECT(s.state.there[CLICKHOUSE_LOGS].unfit);
+        EXPECT_EQ(judge_table(&s, &out.at[0], "EventName", NULL).kind, LEAT_VERDICT_REENCODE);
+        leat_requests_done(&out);
+        out = encoded(&s);
+        EXPECT_EQ(out.at[0].tag, CLICKHOUSE_INSERT | CLICKHOUSE_LOGS);
+        EXPECT(!strstr(out.at[0].url, "EventName"));
+        leat_requests_done(&out);
+    }
+    clickhouse_close(&s.state);
+}
+
+/* Guarantees: with on_schema_error: hold nothing is prepared before it is as it must be. */
+LEAT_TEST(clickhouse_holds_before_a_table_that_is_not_fit)
+{
+    struct subject s;
+    subject_defaults(&s);
+    s.conf.on_schema_error = CLICKHOUSE_SCHEMA_HOLD;
+    EXPECT_OK(subject_open(&s, LEAT_LOGS));
+    EXPECT_EQ(judge(&s, &prepares, 404, "60", "no table").kind, LEAT_VERDICT_HOLD);
+    struct leat_verdict verdict = judge_table(&s, &prepares, "Timestamp", "DateTime64(3)");
+    EXPECT_EQ(verdict.kind, LEAT_VERDICT_HOLD);
+    EXPECT_STR(verdict.text, "column Timestamp of table otel_logs is DateTime64(3), leat writes DateTime64(9)");
+    EXPECT(!s.state.there[CLICKHOUSE_LOGS].unfit);
+    EXPECT_EQ(judge_table(&s, &prepares, NULL, NULL).kind, LEAT_VERDICT_DELIVERED);
+    clickhouse_close(&s.state);
+}
+
+/* Guarantees: a table that cannot be made keeps the queue in either mode: it is the first thing an operator must see. */
+LEAT_TEST(clickhouse_does_not_pass_over_a_table_it_cannot_make)
+{
+    static const struct leat_request creates = {.tag = CLICKHOUSE_CREATE | CLICKHOUSE_LOGS};
+    struct subject s;
+    subject_defaults(&s);
+    EXPECT_OK(subject_open(&s, LEAT_LOGS));
+    for (s.conf.on_schema_error = CLICKHOUSE_SCHEMA_DROP; s.conf.on_schema_error <= CLICKHOUSE_SCHEMA_HOLD; s.conf.on_schema_error++)
+        EXPECT(judge(&s, &creates, 404, "81", "no database").kind != LEAT_VERDICT_DELIVERED);
+    clickhouse_close(&s.state);
+}
+
+/* Guarantees: what an INSERT is told of async_insert, either way. An answer then means that the rows are stored, and the
+ * token counts for gathered INSERTs too. */
+LEAT_TEST(clickhouse_tells_the_server_how_to_insert)
+{
+    for (int on = 0; on < 2; on++) {
+        struct subject s;
+        subject_defaults(&s);
+        s.conf.async_insert = on;
+        EXPECT_OK(subject_open(&s, LEAT_LOGS));
+        struct leat_requests out = encoded(&s);
+        const char *settings = strstr(out.at[0].url, "RowBinary&");
+        EXPECT(settings != NULL);
+        const char *wanted = on ? "RowBinary&async_insert=1&wait_for_async_insert=1&async_insert_deduplicate=1"
+                                  "&wait_end_of_query=1&insert_deduplication_token="
+                                : "RowBinary&async_insert=0&wait_end_of_query=1&insert_deduplication_token=";
+        EXPECT_EQ(strncmp(settings, wanted, strlen(wanted)), 0);
+        EXPECT_EQ(strlen(settings), strlen(wanted) + 32);
+        leat_requests_done(&out);
+        clickhouse_close(&s.state);
+    }
+}
+
+LEAT_TEST_OOM(clickhouse_asks_again_without_memory)
+{
+    struct subject s;
+    struct leat_requests out = {0};
+    struct leat_batch batch = {0};
+    subject_defaults(&s);
+    leat_rc rc = subject_open(&s, LEAT_LOGS);
+    s.state.there[CLICKHOUSE_LOGS].unfit = true;
+    if (rc == LEAT_OK)
+        rc = batch_of(LEAT_LOGS, "{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[{}]}]}]}", &batch);
+    if (rc == LEAT_OK)
+        rc = clickhouse_encode(&s.state, &batch, &out, NULL);
+    leat_chain_done(&batch.payload);
+    leat_requests_done(&out);
+    clickhouse_close(&s.state);
+    return rc;
 }
 
 LEAT_TEST_OOM(clickhouse_prepares_without_memory)
