@@ -137,12 +137,30 @@ bool prom_int_parse(const uint8_t *at, const uint8_t *end, int64_t *ret_value)
     return value <= INT64_MAX;
 }
 
-/* "-d.ddde-dd" with as few digits as read back as the same; answers how many digits stand before the 'e'. */
+/* The next text of as many digits, away from zero; false: it would have one more before the point. */
+static bool count_up(char *text)
+{
+    for (char *at = strchr(text, 'e') - 1; at >= text && *at != '-'; at--) {
+        if (*at == '.')
+            continue;
+        if (*at != '9') {
+            ++*at;
+            return true;
+        }
+        *at = '0';
+    }
+    return false;
+}
+
+/* "-d.ddde-dd" with as few digits as read back as the same; answers how many digits stand before the 'e'. Doubles lie closer
+ * below a power of two than above: there the second nearest text may read back where the nearest does not. */
 static int shortest(double value, char to[PROM_NUMBER_TEXT_MAX])
 {
+    int exponent;
+    bool power_of_two = fabs(frexp(value, &exponent)) == 0.5;
     for (int digits = 1; digits < 17; digits++) {
         snprintf(to, PROM_NUMBER_TEXT_MAX, "%.*e", digits - 1, value);
-        if (strtod(to, NULL) == value)
+        if (strtod(to, NULL) == value || (power_of_two && count_up(to) && strtod(to, NULL) == value))
             return digits;
     }
     snprintf(to, PROM_NUMBER_TEXT_MAX, "%.16e", value);

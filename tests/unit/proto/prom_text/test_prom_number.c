@@ -83,7 +83,10 @@ LEAT_TEST(bounds_are_written_as_prometheus_writes_them)
         const char *text;
     } cases[] = {{1, "1.0"}, {0, "0.0"}, {-1, "-1.0"}, {0.5, "0.5"}, {10, "10.0"}, {100000, "100000.0"}, {1e6, "1e+06"},
                  {1234567, "1.234567e+06"}, {0.0001, "0.0001"}, {0.00001, "1e-05"}, {2.5e-7, "2.5e-07"}, {HUGE_VAL, "+Inf"},
-                 {-HUGE_VAL, "-Inf"}, {0.1, "0.1"}, {1e100, "1e+100"}, {0.99, "0.99"}, {1.0 / 3, "0.3333333333333333"}};
+                 {-HUGE_VAL, "-Inf"}, {0.1, "0.1"}, {1e100, "1e+100"}, {0.99, "0.99"}, {1.0 / 3, "0.3333333333333333"},
+                 /* powers of two: the shortest text is not always the nearest of its length */
+                 {0x1p-44, "5.684341886080802e-14"}, {0x1p-24, "5.960464477539063e-08"}, {0x1p-1074, "5e-324"},
+                 {0x1p-1022, "2.2250738585072014e-308"}, {0x1p122, "5.316911983139664e+36"}, {-0x1p-44, "-5.684341886080802e-14"}};
     char text[PROM_NUMBER_TEXT_MAX];
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         EXPECT_EQ(prom_number_put(cases[i].value, text), strlen(cases[i].text));
