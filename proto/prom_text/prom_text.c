@@ -19,8 +19,8 @@ const uint8_t *prom__quoted(const uint8_t *at, const uint8_t *end)
     for (at++; at < end; at++) {
         if (*at == '"')
             return at + 1;
-        if (*at == '\\')
-            at++;
+        if (*at == '\\' && ++at < end && *at == '\n')
+            return NULL; /* no escape, and not the newline of a text that goes on */
     }
     return NULL;
 }

@@ -10,6 +10,8 @@
 #pragma once
 #include "proto/prom/prom.h"
 
+#define PROM_TIME_ABSURD INT64_MAX /* what OpenMetrics may say and no clock does, before or after */
+
 enum prom_dialect { PROM_TEXT, PROM_OPEN_METRICS };
 
 enum prom_entry {

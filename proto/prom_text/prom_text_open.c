@@ -7,7 +7,7 @@
 #include "proto/utf8/utf8.h"
 
 #define MS_PER_S 1000.0
-#define TIME_MS_MAX 9.2e18
+#define TIME_MS_MAX 9.2e18 /* beyond: PROM_TIME_ABSURD */
 
 /* A blank and a word; NULL: no such thing here. */
 static const uint8_t *word(const uint8_t *at, const uint8_t *end)
@@ -30,9 +30,9 @@ static const uint8_t *time_at(const uint8_t *at, const uint8_t *end, int64_t *re
 {
     double seconds;
     const uint8_t *after = value_at(at, end, &seconds);
-    if (!after || !(fabs(seconds) * MS_PER_S < TIME_MS_MAX)) /* NaN too */
+    if (!after || !isfinite(seconds))
         return NULL;
-    *ret_ms = (int64_t)(seconds * MS_PER_S);
+    *ret_ms = fabs(seconds) * MS_PER_S < TIME_MS_MAX ? (int64_t)(seconds * MS_PER_S) : PROM_TIME_ABSURD;
     return after;
 }
 
@@ -55,6 +55,7 @@ static leat_rc exemplar(const uint8_t *at, const uint8_t *end, struct prom_line 
     if (!after || !ends(after, end))
         return prom__bad(reterr, "expected the exemplar's timestamp or the end of the line", at, end);
     line->exemplar_has_time = true;
+    line->has_exemplar = line->exemplar_time_ms != PROM_TIME_ABSURD;
     return LEAT_OK;
 }
 
