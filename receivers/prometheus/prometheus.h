@@ -164,7 +164,10 @@ struct prometheus_entry *prometheus__find_labels(const struct prometheus_cache *
 uint32_t prometheus__evict(struct prometheus_cache *cache, uint32_t generation);
 /* The row of a family, made when new; NULL: out of memory or over `room_max`. */
 struct prometheus_meta *prometheus__meta(struct prometheus_cache *cache, struct leat_slice name, uint32_t room_max);
-bool prometheus__meta_set(struct prometheus_meta *meta, struct leat_slice *text, struct leat_slice value); /* false: memory */
+bool prometheus__meta_set(struct prometheus_cache *cache, struct prometheus_meta *meta, struct leat_slice *text,
+                          struct leat_slice value); /* false: memory */
+/* Families that have not stood on the last `pages` pages go; 0: all. */
+void prometheus__forget_metas(struct prometheus_cache *cache, uint32_t pages);
 enum prometheus_help { PROMETHEUS_HELP_PLAIN, PROMETHEUS_HELP_ESCAPES, PROMETHEUS_HELP_QUOTES }; /* how help was written */
 struct leat_prom_family *prometheus__meta_family(struct prometheus_meta *meta, enum prometheus_help help); /* NULL: memory */
 void prometheus__cache_done(struct prometheus_cache *cache);

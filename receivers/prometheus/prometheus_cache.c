@@ -8,6 +8,7 @@
 
 #define TABLE_FIRST 64u
 #define CHARGE_STEP 65536u
+#define META_OVERHEAD 96u  /* its slot, and what the heap takes for its blocks */
 #define ENTRY_OVERHEAD 48u /* its slots in two tables, and what the heap takes for two blocks */
 
 uint32_t prometheus__hash(struct leat_slice raw) { return (uint32_t)XXH3_64bits(raw.at, raw.len); }
@@ -154,9 +155,14 @@ static uint32_t room_for(uint32_t count)
     return room;
 }
 
-/* Names of families that have not stood on a page for a while go, too. */
-#define META_PAGES_KEPT 10u
-static void sweep_metas(struct prometheus_cache *cache)
+/* What a family's texts come to twice: as read, and in the family that is built of them. */
+static uint64_t meta_bytes(const struct prometheus_meta *meta)
+{
+    return sizeof *meta + sizeof(struct leat_prom_family) + META_OVERHEAD +
+           2ull * (meta->name.len + meta->help.len + meta->unit.len);
+}
+
+void prometheus__forget_metas(struct prometheus_cache *cache, uint32_t pages)
 {
     if (cache->meta_room)
         memset(cache->metas, 0, cache->meta_room * sizeof(void *));
@@ -165,7 +171,8 @@ static void sweep_metas(struct prometheus_cache *cache)
     cache->meta_count = 0;
     for (struct prometheus_meta *meta = list; meta; meta = next) {
         next = meta->next;
-        if (cache->generation - meta->seen > META_PAGES_KEPT) {
+        if (cache->generation - meta->seen >= pages) {
+            cache->bytes -= meta_bytes(meta);
             leat_prom_family_unref(meta->built);
             leat_free((void *)(uintptr_t)meta->name.at);
             leat_free((void *)(uintptr_t)meta->help.at);
@@ -181,6 +188,7 @@ static void sweep_metas(struct prometheus_cache *cache)
         cache->meta_list = meta;
         cache->meta_count++;
     }
+    (void)prometheus__charge(cache);
 }
 
 uint32_t prometheus__evict(struct prometheus_cache *cache, uint32_t generation)
@@ -202,7 +210,6 @@ uint32_t prometheus__evict(struct prometheus_cache *cache, uint32_t generation)
     cache->by_labels = labels;
     labels = old;
     cache->first = NULL;
-    sweep_metas(cache);
     (void)prometheus__charge(cache);
 out:
     leat_free(raws.at);
@@ -247,7 +254,8 @@ static leat_rc metas_room(struct prometheus_cache *cache)
     return LEAT_OK;
 }
 
-bool prometheus__meta_set(struct prometheus_meta *meta, struct leat_slice *text, struct leat_slice value)
+bool prometheus__meta_set(struct prometheus_cache *cache, struct prometheus_meta *meta, struct leat_slice *text,
+                          struct leat_slice value)
 {
     if (leat_slice_eq(*text, value))
         return true;
@@ -257,9 +265,11 @@ bool prometheus__meta_set(struct prometheus_meta *meta, struct leat_slice *text,
     if (value.len)
         memcpy(copy, value.at, value.len);
     leat_free((void *)(uintptr_t)text->at);
+    cache->bytes -= meta_bytes(meta);
     *text = leat_slice_of(copy, value.len);
+    cache->bytes += meta_bytes(meta);
     meta->changed = true;
-    return true;
+    return prometheus__charge(cache);
 }
 
 struct prometheus_meta *prometheus__meta(struct prometheus_cache *cache, struct leat_slice name, uint32_t room_max)
@@ -273,7 +283,12 @@ struct prometheus_meta *prometheus__meta(struct prometheus_cache *cache, struct 
             return cache->metas[i];
         }
     struct prometheus_meta *meta = cache->meta_count < room_max ? leat_zalloc(1, sizeof *meta) : NULL;
-    if (!meta || !prometheus__meta_set(meta, &meta->name, name)) {
+    if (!meta)
+        return NULL;
+    cache->bytes += meta_bytes(meta);
+    if (!prometheus__meta_set(cache, meta, &meta->name, name)) {
+        cache->bytes -= meta_bytes(meta);
+        leat_free((void *)(uintptr_t)meta->name.at);
         leat_free(meta);
         return NULL;
     }
@@ -283,7 +298,6 @@ struct prometheus_meta *prometheus__meta(struct prometheus_cache *cache, struct 
     meta->next = cache->meta_list;
     cache->meta_list = cache->metas[i] = meta;
     cache->meta_count++;
-    cache->bytes += sizeof *meta + name.len;
     return meta;
 }
 
@@ -316,8 +330,7 @@ void prometheus__cache_done(struct prometheus_cache *cache)
                 prometheus__entry_free(cache, entry);
                 cache->by_raw.at[i] = NULL;
             }
-    cache->generation += 2 * META_PAGES_KEPT;
-    sweep_metas(cache);
+    prometheus__forget_metas(cache, 0);
     cache->bytes = 0;
     leat_budget_discharge(leat_pool_budget(leat_pool_here()), cache->charged);
     leat_free(cache->by_raw.at);

@@ -7,6 +7,7 @@
 
 #define AHEAD_MS_MAX 600000        /* samples later than now by more are out of bounds */
 #define EVICT_AT(count) ((count) / 8 + 64) /* entries to go before all of them are looked through */
+#define FAMILY_PAGES 11u /* families are remembered for ten pages more, and looked through as often */
 #define FORCED_FLUSH(successful) (2 * (uint64_t)(successful) + 1000)
 
 static const char *const report_names[PROMETHEUS_REPORTS] = {
@@ -203,9 +204,20 @@ static void forget_page(struct prometheus_scrape *scrape)
     }
 }
 
+/* Names of families stay a while longer than their series, when there is room; a broken page may have been full of them. */
+static void forget_families(struct prometheus_scrape *scrape, bool whole)
+{
+    struct prometheus_cache *cache = &scrape->target->cache;
+    if (cache->meta_count > (uint64_t)scrape->target->job->state->conf->max_series_per_target / 2)
+        prometheus__forget_metas(cache, whole);
+    else if (whole && cache->generation % FAMILY_PAGES == 0)
+        prometheus__forget_metas(cache, FAMILY_PAGES);
+}
+
 static void settle_cache(struct prometheus_scrape *scrape, bool whole, bool had_body)
 {
     struct prometheus_cache *cache = &scrape->target->cache;
+    forget_families(scrape, whole && had_body);
     cache->tracked_generation = cache->generation;
     cache->tracked = scrape->tracked;
     if (whole && had_body) {
@@ -216,7 +228,7 @@ static void settle_cache(struct prometheus_scrape *scrape, bool whole, bool had_
         return;
     }
     if (cache->by_raw.count > FORCED_FLUSH(cache->successful)) /* pages of ever other series that come to nothing */
-        evict(scrape, 0);
+        evict(scrape, cache->generation); /* what stood on this one has its marker to come */
 }
 
 leat_rc prometheus__scrape_end(struct prometheus_scrape *scrape, bool ok, bool had_body, int64_t body_bytes,

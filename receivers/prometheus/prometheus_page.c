@@ -19,7 +19,9 @@ leat_rc prometheus__metadata(struct prometheus_scrape *scrape, enum prom_entry e
     if (rc != LEAT_OK)
         return rc;
     const struct prometheus_state *state = scrape->target->job->state;
-    struct prometheus_meta *meta = prometheus__meta(&scrape->target->cache, name, (uint32_t)state->conf->max_series_per_target);
+    struct prometheus_cache *cache = &scrape->target->cache;
+    uint32_t room_max = (uint32_t)state->conf->max_series_per_target;
+    struct prometheus_meta *meta = prometheus__meta(cache, name, room_max);
     bool ok = meta != NULL;
     if (ok && entry == PROM_TYPE) {
         scrape->type = type;
@@ -27,11 +29,13 @@ leat_rc prometheus__metadata(struct prometheus_scrape *scrape, enum prom_entry e
         meta->type = type;
     }
     if (ok && entry == PROM_HELP)
-        ok = prometheus__meta_set(meta, &meta->help, text);
+        ok = prometheus__meta_set(cache, meta, &meta->help, text);
     if (ok && entry == PROM_UNIT)
-        ok = prometheus__meta_set(meta, &meta->unit, text);
+        ok = prometheus__meta_set(cache, meta, &meta->unit, text);
+    if (!meta && cache->meta_count >= room_max)
+        return LEAT_RAISE(reterr, LEAT_EFULL, 0, "more families than series may be (max_series_per_target)");
     if (!ok)
-        return LEAT_RAISE(reterr, LEAT_EFULL, 0, "metadata: more families than series may be, or out of memory");
+        return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "metadata: out of memory");
     scrape->meta = meta;
     if (scrape->builder.items >= (uint64_t)state->conf->max_batch_samples && prometheus__parcel(scrape) != LEAT_OK)
         return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "samples: out of memory");
@@ -142,7 +146,11 @@ static void track(struct prometheus_scrape *scrape, struct prometheus_entry *mai
 static leat_rc own_time(struct prometheus_scrape *scrape, struct prometheus_entry *main, const struct prometheus_sample *sample,
                         bool *ret_add)
 {
+    const struct prometheus_target *target = scrape->target;
     enum fit fit = fit_of(scrape, main, sample->time_ms, sample->value);
+    bool stands_at_tick = main->seen == target->cache.generation && !target->job->conf->track_timestamps_staleness;
+    if (fit == FITS && stands_at_tick && sample->time_ms <= scrape->tick_ms)
+        fit = sample->time_ms < scrape->tick_ms ? TOO_OLD : OTHER_VALUE;
     scrape->duplicates += fit == OTHER_VALUE;
     scrape->out_of_order += fit == TOO_OLD;
     scrape->out_of_bounds += fit == TOO_NEW;
@@ -155,7 +163,7 @@ static leat_rc own_time(struct prometheus_scrape *scrape, struct prometheus_entr
         main->last_ms = sample->time_ms;
         main->last_value = mixed(sample->value);
     }
-    if (scrape->target->job->conf->track_timestamps_staleness)
+    if (target->job->conf->track_timestamps_staleness)
         track(scrape, main);
     return LEAT_OK;
 }
@@ -175,7 +183,7 @@ leat_rc prometheus__sample(struct prometheus_scrape *scrape, struct prometheus_e
     if (main->under != scrape->under && prometheus__entry_move(scrape, main) != LEAT_OK)
         return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "series: out of memory");
     bool has_time = sample->has_time && target->job->conf->honor_timestamps, wanted = true;
-    if (!has_time && main->seen == generation) {
+    if (!has_time && (main->seen == generation || seen_before == generation)) {
         scrape->duplicates++;
         scrape->added += entry->main && seen_before < target->cache.whole; /* counted all the same, as Prometheus does */
         return LEAT_OK;
@@ -248,11 +256,11 @@ static leat_rc open_sample(struct prometheus_scrape *scrape, struct prometheus_e
         struct prometheus_sample moved = *sample;
         size_t from = sample->label_at;
         rc = prometheus__held_flush(scrape, 0, reterr);
-        if (sample->has_exemplar) {
+        if (sample->has_exemplar && kept) {
             memmove(scrape->exemplars.at, scrape->exemplars.at + from, kept);
             scrape->exemplars.len = kept;
-            moved.label_at = 0;
         }
+        moved.label_at = 0;
         return rc == LEAT_OK ? hold(scrape, entry, &moved, reterr) : rc;
     }
     return hold(scrape, entry, sample, reterr);
@@ -294,8 +302,9 @@ static leat_rc with_exemplar(struct prometheus_scrape *scrape, const struct prom
     sample->exemplar.value = line->exemplar_value;
     sample->exemplar.has_time = line->exemplar_has_time;
     sample->exemplar.time_ms = line->exemplar_time_ms;
-    sample->has_exemplar = prometheus__exemplar_labels(scrape, scrape->labels.at, scrape->labels.count, sample);
-    return sample->has_exemplar ? LEAT_OK : LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "exemplar: out of memory");
+    return prometheus__exemplar_labels(scrape, scrape->labels.at, scrape->labels.count, sample)
+               ? LEAT_OK
+               : LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "exemplar: out of memory");
 }
 
 /* The line's series is known, or over the sample limit (NULL). */

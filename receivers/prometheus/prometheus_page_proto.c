@@ -139,8 +139,7 @@ static leat_rc exemplar_of(struct proto_page *page, struct leat_slice message, s
     sample->exemplar.value = page->one.value;
     sample->exemplar.has_time = page->one.has_time;
     sample->exemplar.time_ms = page->one.time_ms;
-    sample->has_exemplar = prometheus__exemplar_labels(page->scrape, labels, page->one.label_count, sample);
-    return sample->has_exemplar ? LEAT_OK : LEAT_ENOMEM;
+    return prometheus__exemplar_labels(page->scrape, labels, page->one.label_count, sample) ? LEAT_OK : LEAT_ENOMEM;
 }
 
 static leat_rc on_native_exemplar(void *ctx, struct leat_slice message)
@@ -150,7 +149,7 @@ static leat_rc on_native_exemplar(void *ctx, struct leat_slice message)
     if (page->exemplar_count == EXEMPLARS_MAX)
         return LEAT_OK;
     leat_rc rc = exemplar_of(page, message, &sample);
-    if (rc == LEAT_OK && sample.exemplar.has_time) {
+    if (rc == LEAT_OK && sample.has_exemplar && sample.exemplar.has_time) {
         page->label_at[page->exemplar_count] = sample.label_at;
         page->exemplars[page->exemplar_count++] = sample.exemplar;
     }

@@ -12,6 +12,7 @@
 #define SHOWN 50u /* bytes of a name, in a message */
 #define SHOW(slice) (int)((slice).len < SHOWN ? (slice).len : SHOWN), (const char *)(slice).at
 #define ALIASES_MAX 60000u
+#define EXEMPLAR_CHARS_MAX 128u /* of its names and values, as OpenMetrics says */
 
 /* ---- labels of the line ---- */
 
@@ -356,12 +357,27 @@ leat_rc prometheus__entry_make(struct prometheus_scrape *scrape, struct leat_sli
 
 /* ---- exemplars ---- */
 
+static uint32_t chars(struct leat_slice text)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < text.len; i++)
+        count += (text.at[i] & 0xc0) != 0x80;
+    return count;
+}
+
+/* Labels that are too long, or say a name twice, are nobody's: the sample goes without. */
 bool prometheus__exemplar_labels(struct prometheus_scrape *scrape, const struct prom_label *labels, uint32_t count,
                                  struct prometheus_sample *sample)
 {
+    uint64_t len = 0;
+    uint32_t names = 0;
     leat_label_edit_clear(&scrape->edit);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
+        names += labels[i].value.len != 0;
+        len += labels[i].value.len ? (uint64_t)chars(labels[i].name) + chars(labels[i].value) : 0;
         leat_label_edit_put(&scrape->edit, labels[i].name, labels[i].value);
+    }
+    sample->has_exemplar = len <= EXEMPLAR_CHARS_MAX && names == scrape->edit.count;
     sample->label_at = (uint32_t)scrape->exemplars.len;
     if (scrape->edit.failed != LEAT_OK || !encode_labels(&scrape->exemplars, leat_label_edit_view(&scrape->edit)))
         return false;

@@ -31,3 +31,46 @@ LEAT_TEST(two_texts_of_a_series_are_swept_in_order)
     leat_strbuf_done(&page);
     rig_close(rig);
 }
+
+/* Scenario:   pages of ever other families, with long help, that come to nothing; whole ones; then one with a single family.
+ * Guarantees: what is remembered of families is charged, bounded, and goes; a target whose pages get better is read again. */
+LEAT_TEST(families_are_charged_and_forgotten)
+{
+    struct rig *rig = rig_open();
+    struct leat_strbuf page = {0};
+    rig->conf.max_series_per_target = 5000;
+    rig_ready(rig);
+    struct prometheus_cache *cache = &rig->target->cache;
+    for (uint32_t whole = 0, n = 0; whole < 2; whole++)
+        for (uint32_t round = 0; round < 60; round++) {
+            leat_strbuf_clear(&page);
+            for (uint32_t i = 0; i < 400; i++, n++)
+                leat_strbuf_printf(&page, "# HELP m%u %0200u\n# TYPE m%u gauge\n%s", n, n, n, whole ? "" : "\n");
+            leat_strbuf_puts(&page, whole ? "a 1\n" : "a{");
+            EXPECT_RC(rig_page(rig, 1000 * (60 * whole + round + 1), TEXT, page.at), whole ? LEAT_OK : LEAT_EPARSE);
+            EXPECT(cache->meta_count <= 5000);
+            EXPECT(cache->bytes >= cache->meta_count * 200ull);
+        }
+    for (uint32_t i = 0; i < 20; i++)
+        EXPECT_OK(rig_page(rig, 1000000 + i, TEXT, "# TYPE a gauge\na 1\n"));
+    EXPECT(cache->meta_count < 500);
+    EXPECT(cache->bytes < 500 * 600);
+    leat_strbuf_done(&page);
+    rig_close(rig);
+}
+
+/* Scenario:   a broken page brings more series than twice what there was, over and over; then it is empty.
+ * Guarantees: the cache is cut back to what stood on the last page, and what stood on it is still marked when it is gone. */
+LEAT_TEST(a_forced_sweep_keeps_what_is_to_be_marked)
+{
+    struct rig *rig = rig_open();
+    struct leat_strbuf page = {0};
+    rig_ready(rig);
+    filled(&page, "a", 1500);
+    leat_strbuf_puts(&page, "b{");
+    EXPECT_RC(rig_page(rig, 1000, TEXT, page.at), LEAT_EPARSE);
+    EXPECT_OK(rig_page(rig, 2000, TEXT, ""));
+    EXPECT_EQ(rig->counts[PROMETHEUS_STALE], 1500);
+    leat_strbuf_done(&page);
+    rig_close(rig);
+}

@@ -108,6 +108,48 @@ LEAT_TEST(times_on_the_page_are_honoured)
     rig_close(rig);
 }
 
+/* Scenario:   one series twice on a page, once with a time of its own.
+ * Guarantees: what leaves never goes back in time, and a line counts once in a page, as with Prometheus. */
+LEAT_TEST(a_page_does_not_go_back_in_time)
+{
+    struct rig *rig = rig_open();
+    rig_ready(rig);
+    page_says(rig, 1000, TEXT, "a 1\na 2 500\n", "a 1 @1000\n");
+    EXPECT_EQ(rig->counts[PROMETHEUS_OUT_OF_ORDER], 1);
+    page_says(rig, 2000, TEXT, "a 1\na 1 2000\n", "a 1 @2000\n");
+    page_says(rig, 3000, TEXT, "a 1\na 2 3500\n", "a 1 @3000\na 2 @3500\n");
+    page_says(rig, 4000, TEXT, "b 1 3900\nb 2\n", "b 1 @3900\na stale @4000\n");
+    EXPECT_EQ(rig->counts[PROMETHEUS_DUPLICATE], 2);
+    rig_close(rig);
+}
+
+/* Guarantees: a time no clock has costs the sample or the exemplar that says it, not the page. */
+LEAT_TEST(absurd_times_cost_what_they_stand_at)
+{
+    struct rig *rig = rig_open();
+    rig_ready(rig);
+    page_says(rig, 1000, OPEN, "# TYPE a counter\na_total 1 1e300\na_total{x=\"1\"} 1 -1e300\na_total{x=\"2\"} 1 # {} 1 1e300\n# EOF\n",
+              "a_total{x=2} 1 @1000\n");
+    EXPECT_EQ(rig->counts[PROMETHEUS_OUT_OF_BOUNDS], 2);
+    rig_close(rig);
+}
+
+#define TEN(text) text text text text text text text text text text
+LEAT_TEST(exemplars_that_no_one_takes_are_left_out)
+{
+    struct rig *rig = rig_open();
+    rig_ready(rig);
+    page_says(rig, 500, OPEN, "# TYPE a counter\na_total{x=\"1\"} 1 # {} 1\n# EOF\n", "a_total{x=1} 1 @500 exemplar=1@500/0\n");
+    page_says(rig, 1000, OPEN,
+              "# TYPE a counter\na_total{x=\"1\"} 1 # {t=\"" TEN("1234567890") TEN("ab") "1234567\"} 1\n" /* 128 characters */
+              "a_total{x=\"2\"} 2 # {t=\"" TEN("1234567890") TEN("ab") "12345678\"} 1\n"
+              "a_total{x=\"3\"} 3 # {t=\"" TEN("\xc3\xa9") TEN("0123456789") TEN("a") "1234567\"} 1\n"
+              "a_total{x=\"4\"} 4 # {t=\"1\",t=\"2\"} 1\na_total{x=\"5\"} 5 # {} 1\na_total{x=\"6\"} 6 # {} 1\n# EOF\n",
+              "a_total{x=1} 1 @1000 exemplar=1@1000/135\na_total{x=2} 2 @1000\na_total{x=3} 3 @1000 exemplar=1@1000/146\n"
+              "a_total{x=4} 4 @1000\na_total{x=5} 5 @1000 exemplar=1@1000/0\na_total{x=6} 6 @1000 exemplar=1@1000/0\n");
+    rig_close(rig);
+}
+
 LEAT_TEST(bounds_are_written_one_way)
 {
     struct rig *rig = rig_open();
