@@ -55,6 +55,12 @@ LEAT_TEST(families_are_charged_and_forgotten)
         EXPECT_OK(rig_page(rig, 1000000 + i, TEXT, "# TYPE a gauge\na 1\n"));
     EXPECT(cache->meta_count < 500);
     EXPECT(cache->bytes < 500 * 600);
+    leat_strbuf_clear(&page);
+    for (uint32_t i = 0; i <= 5000; i++)
+        leat_strbuf_printf(&page, "# TYPE t%u gauge\n", i);
+    EXPECT_RC(rig_page(rig, 2000000, TEXT, page.at), LEAT_EFULL);
+    EXPECT_OK(rig_page(rig, 2001000, TEXT, "# TYPE b gauge\nb 1\n"));
+    EXPECT(cache->meta_count < 500);
     leat_strbuf_done(&page);
     rig_close(rig);
 }
