@@ -55,7 +55,6 @@ static leat_rc exemplar(const uint8_t *at, const uint8_t *end, struct prom_line 
     if (!after || !ends(after, end))
         return prom__bad(reterr, "expected the exemplar's timestamp or the end of the line", at, end);
     line->exemplar_has_time = true;
-    line->has_exemplar = line->exemplar_time_ms != PROM_TIME_ABSURD;
     return LEAT_OK;
 }
 

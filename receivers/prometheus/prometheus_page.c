@@ -302,9 +302,10 @@ static leat_rc with_exemplar(struct prometheus_scrape *scrape, const struct prom
     sample->exemplar.value = line->exemplar_value;
     sample->exemplar.has_time = line->exemplar_has_time;
     sample->exemplar.time_ms = line->exemplar_time_ms;
-    return prometheus__exemplar_labels(scrape, scrape->labels.at, scrape->labels.count, sample)
-               ? LEAT_OK
-               : LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "exemplar: out of memory");
+    if (!prometheus__exemplar_labels(scrape, scrape->labels.at, scrape->labels.count, sample))
+        return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "exemplar: out of memory");
+    sample->has_exemplar &= !line->exemplar_has_time || line->exemplar_time_ms != PROM_TIME_ABSURD;
+    return LEAT_OK;
 }
 
 /* The line's series is known, or over the sample limit (NULL). */

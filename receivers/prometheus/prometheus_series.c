@@ -379,6 +379,8 @@ bool prometheus__exemplar_labels(struct prometheus_scrape *scrape, const struct 
     }
     sample->has_exemplar = len <= EXEMPLAR_CHARS_MAX && names == scrape->edit.count;
     sample->label_at = (uint32_t)scrape->exemplars.len;
+    if (!sample->has_exemplar)
+        return scrape->edit.failed != LEAT_ENOMEM;
     if (scrape->edit.failed != LEAT_OK || !encode_labels(&scrape->exemplars, leat_label_edit_view(&scrape->edit)))
         return false;
     sample->exemplar.label_bytes = (uint32_t)scrape->exemplars.len - sample->label_at;

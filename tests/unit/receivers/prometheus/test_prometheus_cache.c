@@ -80,3 +80,22 @@ LEAT_TEST(a_forced_sweep_keeps_what_is_to_be_marked)
     leat_strbuf_done(&page);
     rig_close(rig);
 }
+
+/* Scenario:   exemplars with labels of megabytes, one behind the other.
+ * Guarantees: the samples go without, and no copy of the labels is made. */
+LEAT_TEST(exemplars_of_megabytes_are_not_gathered)
+{
+    struct rig *rig = rig_open();
+    struct leat_strbuf page = {0};
+    rig->conf.max_line_bytes = 8 << 20;
+    rig_ready(rig);
+    leat_strbuf_puts(&page, "# TYPE a counter\n");
+    for (uint32_t i = 0; i < 3; i++)
+        leat_strbuf_printf(&page, "a_total{i=\"%u\"} 1 # {t=\"%0*u\"} 1\n", i, i == 2 ? 5 << 20 : 1 << 20, i);
+    leat_strbuf_puts(&page, "# EOF\n");
+    EXPECT_OK(rig_page(rig, 1000, PROMETHEUS_OPEN_METRICS, page.at));
+    EXPECT_STR(rig->out.at, "a_total{i=0} 1 @1000\na_total{i=1} 1 @1000\na_total{i=2} 1 @1000\n");
+    EXPECT(rig->state.scrape.exemplars.room < 65536);
+    leat_strbuf_done(&page);
+    rig_close(rig);
+}

@@ -131,6 +131,7 @@ LEAT_TEST(absurd_times_cost_what_they_stand_at)
     page_says(rig, 1000, OPEN, "# TYPE a counter\na_total 1 1e300\na_total{x=\"1\"} 1 -1e300\na_total{x=\"2\"} 1 # {} 1 1e300\n# EOF\n",
               "a_total{x=2} 1 @1000\n");
     EXPECT_EQ(rig->counts[PROMETHEUS_OUT_OF_BOUNDS], 2);
+    page_fails(rig, 2000, OPEN, "a 1 # {b=c} 1 1e300\n# EOF\n", LEAT_EPARSE);
     rig_close(rig);
 }
 
