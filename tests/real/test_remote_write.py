@@ -154,24 +154,27 @@ def test_victoria_metrics_says_nothing_and_is_understood(agent, server):
     fallback(agent, url + '/api/v1/write', 4000, found)
 
 
-def test_equal_to_the_collectors_exporter(agent, server):
+@pytest.mark.parametrize('keys', [
+    {}, {'translation_strategy': 'UnderscoreEscapingWithoutSuffixes'}, {'add_metric_suffixes': False, 'namespace': 'ns'},
+    {'resource_to_telemetry_conversion': {'enabled': True}, 'disable_scope_info': True},
+    {'resource_to_telemetry_conversion': {'enabled': True, 'exclude_service_attributes': True}, 'target_info': {'enabled': False}}],
+    ids=['as it comes', 'strategy', 'bare names', 'resource', 'resource without service'])
+def test_equal_to_the_collectors_exporter(agent, server, keys):
     ours, theirs = server('prometheus', folder='ours')['URL'], server('prometheus', folder='theirs')['URL']
-    for strategy in ('', 'UnderscoreEscapingWithoutSuffixes'):
-        extra = {'translation_strategy': strategy} if strategy else {}
-        collector = server('otelcol', conf=COLLECTOR % (theirs, ', translation_strategy: %s' % strategy if strategy else ''), folder='col' + strategy)
-        one, port = start(agent, ours + '/api/v1/write', protobuf_message='prometheus.WriteRequest', **extra)
-        at = time.time_ns() // 10**6 * 10**6
-        request = every_kind(at)
-        send(port, request)
-        send(int(collector['HTTP'].rsplit(':', 1)[1].strip('/')), request)
-        until(lambda: one.total(SENT) == points(request), 20)
-        until(lambda: len(series(theirs, at)) >= len(series(ours, at)), 20)
-        mine, wanted = series(ours, at), series(theirs, at)
-        assert mine == wanted, (sorted(set(mine.items()) - set(wanted.items())), sorted(set(wanted.items()) - set(mine.items())))
-        assert len(mine) > 15
-        one.check_ledger()
-        assert one.stop() == 0
-        server.stop(collector['PLACE'])
+    more = ''.join(', %s: %s' % (key, json.dumps(value)) for key, value in keys.items())
+    collector = server('otelcol', conf=COLLECTOR % (theirs, more))
+    one, port = start(agent, ours + '/api/v1/write', protobuf_message='prometheus.WriteRequest', **keys)
+    at = time.time_ns() // 10**6 * 10**6
+    request = every_kind(at)
+    send(port, request)
+    send(int(collector['HTTP'].rsplit(':', 1)[1].strip('/')), request)
+    until(lambda: one.total(SENT) == points(request), 20)
+    until(lambda: len(series(theirs, at)) >= len(series(ours, at)), 20)
+    mine, wanted = series(ours, at), series(theirs, at)
+    assert mine == wanted, (sorted(set(mine.items()) - set(wanted.items())), sorted(set(wanted.items()) - set(mine.items())))
+    assert len(mine) >= 15
+    one.check_ledger()
+    assert one.stop() == 0
 
 
 def test_what_prometheus_refuses_is_found_and_counted_and_the_rest_is_there(agent, server):
