@@ -8,7 +8,6 @@
 
 #define HEAD_BYTES_MAX 65536u
 #define HEAD_LINES_MAX 256u
-#define HEAD_ROOM_FIRST 2048u
 #define REQUEST_FIXED 96u
 #define STALE_NS 100000000ull /* a kept connection that ends so soon was dead before the request came */
 
@@ -248,32 +247,11 @@ static leat_rc take_head(struct leat_http1_client_conn *conn)
     return LEAT_OK;
 }
 
-/* Answer heads are small and rare beside what is sent: they are gathered in a block of their own. */
-static leat_rc gather(struct leat_http1_client_conn *conn, struct leat_slice bytes)
-{
-    uint32_t need = conn->head_len + bytes.len;
-    if (!conn->head_mem || conn->head_mem->size < need) {
-        uint32_t room = HEAD_ROOM_FIRST;
-        while (room < need)
-            room *= 2;
-        struct leat_mem *mem = leat_mem_new(room);
-        if (!mem)
-            return LEAT_ENOMEM;
-        if (conn->head_len)
-            memcpy(mem->at, conn->head_mem->at, conn->head_len);
-        leat_mem_unref(conn->head_mem);
-        conn->head_mem = mem;
-    }
-    memcpy(conn->head_mem->at + conn->head_len, bytes.at, bytes.len);
-    conn->head_len = need;
-    return LEAT_OK;
-}
-
 static leat_rc feed_head(struct leat_http1_client_conn *conn, struct leat_slice *io_in)
 {
     uint32_t before = conn->head_len, max = HEAD_BYTES_MAX - before;
     uint32_t take = io_in->len < max ? io_in->len : max;
-    leat_rc rc = gather(conn, leat_slice_sub(*io_in, 0, take));
+    leat_rc rc = leat_http1__gather(&conn->head_mem, &conn->head_len, leat_slice_sub(*io_in, 0, take));
     if (rc != LEAT_OK)
         return rc;
     enum leat_http1_found found = leat_http1__scan(conn->head_mem->at, conn->head_len, &conn->scan);

@@ -4,7 +4,6 @@
 #include "agent/base/counter.h"
 #include "agent/net/http1_conn.h"
 
-#define HEAD_ROOM_FIRST 1024u
 #define RATE_WINDOW_NS 5000000000ull
 
 /* ---- the head ---- */
@@ -12,28 +11,6 @@
 static int too_large(struct leat_http1_exchange *exchange)
 {
     return exchange->scan.lines == 0 ? 414 : 431;
-}
-
-/* A head that comes in pieces is gathered in a block of its own: a slow client must not pin pages. */
-static leat_rc gather(struct leat_http1_exchange *exchange, struct leat_slice bytes)
-{
-    uint32_t need = exchange->head_len + bytes.len;
-    if (!exchange->head_mem || exchange->head_mem->size < need) {
-        uint32_t room = HEAD_ROOM_FIRST;
-        while (room < need)
-            room *= 2;
-        struct leat_mem *mem = leat_mem_new(room);
-        if (!mem)
-            return LEAT_ENOMEM;
-        if (exchange->head_len)
-            memcpy(mem->at, exchange->head_mem->at, exchange->head_len);
-        leat_mem_unref(exchange->head_mem);
-        exchange->head_mem = mem;
-    }
-    if (bytes.len)
-        memcpy(exchange->head_mem->at + exchange->head_len, bytes.at, bytes.len);
-    exchange->head_len = need;
-    return LEAT_OK;
 }
 
 static void drop_front(struct leat_http1_exchange *exchange, uint32_t bytes)
@@ -158,7 +135,7 @@ static void head_in_place(struct leat_http1_exchange *exchange)
     if (exchange->phase != LEAT_HTTP1_HEAD)
         return;
     if (found == LEAT_HEAD_MORE) {
-        if (gather(exchange, exchange->rest) != LEAT_OK)
+        if (leat_http1__gather(&exchange->head_mem, &exchange->head_len, exchange->rest) != LEAT_OK)
             leat_http1__conn_kill(exchange);
         else
             drop_front(exchange, exchange->rest.len);
@@ -173,7 +150,7 @@ static void head_gathered(struct leat_http1_exchange *exchange)
 {
     uint32_t before = exchange->head_len, max = exchange->server->limits.head_bytes_max + 1;
     uint32_t take = exchange->rest.len < max - before ? exchange->rest.len : max - before;
-    if (gather(exchange, leat_slice_sub(exchange->rest, 0, take)) != LEAT_OK) {
+    if (leat_http1__gather(&exchange->head_mem, &exchange->head_len, leat_slice_sub(exchange->rest, 0, take)) != LEAT_OK) {
         leat_http1__conn_kill(exchange);
         return;
     }

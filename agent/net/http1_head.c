@@ -3,6 +3,7 @@
 
 #define LENGTH_DIGITS_MAX 18u /* below 2^63: no sum of lengths overflows */
 #define METHOD_BYTES_MAX 32u
+#define ROOM_FIRST 1024u
 
 enum { TOKEN = 1, VALUE = 2, TARGET = 4, HOST = 8 };
 #define TVH (TOKEN | VALUE | TARGET | HOST)
@@ -51,6 +52,27 @@ enum leat_http1_found leat_http1__scan(const uint8_t *text, uint32_t len, struct
             return scan->lines ? LEAT_HEAD_WHOLE : LEAT_HEAD_BAD;
         scan->lines++;
     }
+}
+
+leat_rc leat_http1__gather(struct leat_mem **io_head, uint32_t *io_len, struct leat_slice bytes)
+{
+    struct leat_mem *head = *io_head;
+    uint32_t need = *io_len + bytes.len, room = ROOM_FIRST;
+    if (!head || head->size < need) {
+        while (room < need)
+            room *= 2;
+        head = leat_mem_new(room);
+        if (!head)
+            return LEAT_ENOMEM;
+        if (*io_len)
+            memcpy(head->at, (*io_head)->at, *io_len);
+        leat_mem_unref(*io_head);
+        *io_head = head;
+    }
+    if (bytes.len)
+        memcpy(head->at + *io_len, bytes.at, bytes.len);
+    *io_len = need;
+    return LEAT_OK;
 }
 
 /* ---- what headers mean for framing ---- */

@@ -16,6 +16,9 @@ struct leat_http1_scan {
 enum leat_http1_found { LEAT_HEAD_MORE, LEAT_HEAD_WHOLE, LEAT_HEAD_BAD };
 /* Looks for the empty line, resuming where it stopped. WHOLE: the head is scan->at bytes, the empty line included. */
 enum leat_http1_found leat_http1__scan(const uint8_t *text, uint32_t len, struct leat_http1_scan *scan);
+/* A head that comes in pieces gets a block of its own, which grows: a slow peer must not pin pages. Adds `bytes` to the
+ * *io_len that are in *io_head (NULL: none yet). LEAT_ENOMEM: nothing has changed. */
+leat_rc leat_http1__gather(struct leat_mem **io_head, uint32_t *io_len, struct leat_slice bytes) LEAT_MUST_CHECK;
 
 struct leat_http1_head {
     int minor;                        /* HTTP/1.minor */
