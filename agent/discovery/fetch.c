@@ -9,8 +9,8 @@
 #define CONNECT_NS_MAX 30000000000ull
 #define IDLE_NS 300000000000ull
 #define CODED_SLACK 65536u /* a gzip body may be a little longer than what is in it */
-
-#define STATUS_BODY_BYTES 4096u /* kept of an answer that is not 200 */
+#define CRUMB_BYTES_MAX 256u     /* a chunk this small is copied */
+#define STATUS_BODY_BYTES 4096u  /* kept of an answer that is not 200 */
 #define FILE_HEADERS_MAX 16u
 
 /* What lives as long as a fetch. */
@@ -212,7 +212,7 @@ static bool other_body(struct leat_fetch_site *site, const struct leat_http1_res
 {
     site->skipped += piece.len;
     if (site->skipped > CODED_SLACK)
-        (void)LEAT_RAISE(&site->why, LEAT_ELIMIT, head->status, "status %d with a long body", head->status);
+        (void)LEAT_RAISE(&site->why, LEAT_EREFUSED, head->status, "status %d with a long body", head->status);
     else if (!is_redirect(site, head) && site->body.bytes + piece.len <= STATUS_BODY_BYTES &&
              leat_chain_copy(&site->body, piece.at, piece.len) != LEAT_OK)
         (void)LEAT_RAISE(&site->why, LEAT_ENOMEM, 0, "out of memory");
@@ -233,8 +233,9 @@ static bool on_body(struct leat_http1_call *call, const struct leat_http1_respon
         (void)LEAT_RAISE(&site->why, LEAT_ELIMIT, 0, "the body exceeds body_size_limit");
         return false;
     }
-    /* A piece without a block is lent for this call only. */
-    leat_rc rc = piece.mem ? leat_chain_share(&site->body, piece) : leat_chain_copy(&site->body, piece.at, piece.len);
+    /* A piece without a block is lent for this call only; a crumb costs less as a copy beside the last one. */
+    bool shared = piece.mem && piece.len > CRUMB_BYTES_MAX;
+    leat_rc rc = shared ? leat_chain_share(&site->body, piece) : leat_chain_copy(&site->body, piece.at, piece.len);
     if (rc != LEAT_OK)
         (void)LEAT_RAISE(&site->why, rc, 0, "out of memory");
     return rc == LEAT_OK;
@@ -251,7 +252,7 @@ static leat_rc follow(struct leat_fetch_site *site, const struct leat_http1_resp
 {
     struct leat_strbuf next = {0};
     if (site->redirects++ == LEAT_FETCH_REDIRECTS_MAX)
-        return LEAT_RAISE(reterr, LEAT_ELIMIT, response->status, "stopped after %u redirects", LEAT_FETCH_REDIRECTS_MAX);
+        return LEAT_RAISE(reterr, LEAT_EREFUSED, response->status, "stopped after %u redirects", LEAT_FETCH_REDIRECTS_MAX);
     leat_rc rc = leat_fetch__resolve(site->here, leat_headers_get(response->headers, "location"), &next, reterr);
     if (rc != LEAT_OK) {
         leat_strbuf_done(&next);

@@ -8,7 +8,8 @@
  * Limits   body_bytes_max after decompression (fails when the body is that long or longer, as Prometheus does), headers as
  *          http1_client; 10 redirects; one connection a site, kept between calls.
  * Fails    done with err: LEAT_ENET, LEAT_ETIMEOUT, LEAT_ETLS, LEAT_EPARSE, LEAT_ELIMIT (the body), LEAT_ECANCELED,
- *          LEAT_EAUTH (a credentials file cannot be read). A status other than 200 is no error here. */
+ *          LEAT_EAUTH (a credentials file cannot be read), LEAT_EREFUSED (redirects without end, or a long body under another
+ *          status than 200; sys: the status). Any other answer is no error here, whatever its status. */
 #pragma once
 #include "agent/base/field.h"
 #include "agent/loop/loop.h"

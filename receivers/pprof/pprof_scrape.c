@@ -21,10 +21,11 @@ void pprof__complain(struct pprof_loop *loop, const char *text)
 
 static enum pprof_row row_of(leat_rc rc)
 {
-    return rc == LEAT_ETIMEOUT ? PPROF_FAIL_TIMEOUT
-           : rc == LEAT_ELIMIT ? PPROF_FAIL_BODY_SIZE
-           : rc == LEAT_ENOMEM ? PPROF_FAIL_MEMORY
-                               : PPROF_FAIL_CONNECT;
+    return rc == LEAT_ETIMEOUT   ? PPROF_FAIL_TIMEOUT
+           : rc == LEAT_ELIMIT   ? PPROF_FAIL_BODY_SIZE
+           : rc == LEAT_EREFUSED ? PPROF_FAIL_STATUS
+           : rc == LEAT_ENOMEM   ? PPROF_FAIL_MEMORY
+                                 : PPROF_FAIL_CONNECT;
 }
 
 static void on_done(struct leat_fetch *fetch, struct leat_fetch_reply *reply, const struct leat_err *err)

@@ -38,6 +38,7 @@ struct bed {
     struct leat_err err;
     char *body;
     uint64_t body_bytes, wire_bytes;
+    uint32_t pieces;
     char type[64];
     bool closes_site;
 };
@@ -70,6 +71,17 @@ static void answer_gzip(struct peer *peer, const char *head, size_t zeros)
     leat_chain_done(&packed);
 }
 
+/* A chunk a byte. */
+static void answer_crumbs(struct peer *peer)
+{
+    struct leat_chain out = {0};
+    EXPECT_OK(leat_chain_take(&out, LEAT_SLICE("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")));
+    for (uint32_t i = 0; i < 20000; i++)
+        EXPECT_OK(leat_chain_take(&out, LEAT_SLICE("1\r\nx\r\n")));
+    EXPECT_OK(leat_chain_take(&out, LEAT_SLICE("0\r\n\r\n")));
+    EXPECT_OK(leat_stream_write(peer->stream, &out));
+}
+
 static void serve(struct peer *peer, const char *path)
 {
     static const char text[] = "200 OK\r\nContent-Type: text/plain; version=0.0.4";
@@ -95,10 +107,12 @@ static void serve(struct peer *peer, const char *path)
         leat_stream_close_flushed(peer->stream);
     } else if (strcmp(path, "/slow") == 0)
         return;
-    else if (strcmp(path, "/big") == 0) {
+    else if (strcmp(path, "/crumbs") == 0)
+        answer_crumbs(peer);
+    else if (strcmp(path, "/big") == 0 || strcmp(path, "/404") == 0) {
         static char big[100000];
         memset(big, 'y', sizeof big);
-        answer(peer, "200 OK", big, sizeof big);
+        answer(peer, path[1] == 'b' ? "200 OK" : "404 Not Found", big, sizeof big);
     } else if (strcmp(path, "/guarded") == 0 && !strstr(peer->bed->last, "Authorization: Bearer second\r\n"))
         answer(peer, "401 Unauthorized", "no", 2);
     else if (strcmp(path, "/500") == 0)
@@ -161,6 +175,7 @@ static void came(struct leat_fetch *fetch, struct leat_fetch_reply *reply, const
     if (reply) {
         bed->body_bytes = reply->body.bytes;
         bed->wire_bytes = reply->wire_bytes;
+        bed->pieces = reply->body.count;
         bed->body = calloc(1, reply->body.bytes + 1);
         (void)leat_chain_put(&reply->body, bed->body, reply->body.bytes);
         struct leat_slice type = leat_headers_get(reply->headers, "content-type");
@@ -260,7 +275,7 @@ LEAT_TEST(fetch_follows_redirects)
     EXPECT_STR(bed->body, "/b/page?x=1");
     bed->requests = 0;
     get(bed, "/loop0", 0, 5 * SECOND);
-    EXPECT_EQ(bed->err.code, LEAT_ELIMIT);
+    EXPECT_EQ(bed->err.code, LEAT_EREFUSED);
     EXPECT(strstr(bed->err.text, "10 redirects") != NULL);
     EXPECT_EQ(bed->requests, 11);
     get(bed, "/noplace", 0, 5 * SECOND);
@@ -317,7 +332,8 @@ LEAT_TEST(fetch_decodes_under_the_cap)
     bed_free(bed);
 }
 
-/* Guarantees: no answer, half an answer and nobody there end in an error in time, and the next call is fine. */
+/* Guarantees: no answer, half an answer and nobody there end in an error in time, and the next call is fine. A refusal is one however much
+ *             it says; a body that comes in crumbs does not cost more than its bytes. */
 LEAT_TEST(fetch_survives_bad_servers)
 {
     struct bed *bed = bed_new();
@@ -328,6 +344,12 @@ LEAT_TEST(fetch_survives_bad_servers)
     get(bed, "/500", 0, 5 * SECOND);
     EXPECT_EQ(bed->status, 500);
     EXPECT_STR(bed->body, "words");
+    get(bed, "/404", 0, 5 * SECOND);
+    EXPECT_EQ(bed->err.code, LEAT_EREFUSED);
+    EXPECT(strstr(bed->err.text, "status 404") != NULL);
+    get(bed, "/crumbs", 0, 5 * SECOND);
+    EXPECT_EQ(bed->body_bytes, 20000);
+    EXPECT(bed->pieces < 100);
     get(bed, "/page", 0, 5 * SECOND);
     EXPECT_EQ(bed->status, 200);
     (void)snprintf(bed->base, sizeof bed->base, "http://127.0.0.1:1");
