@@ -45,7 +45,9 @@ static bool read_time(struct leat_slice message, int64_t *ret_ms)
     return more == 0;
 }
 
-static bool read_label(struct leat_slice message, struct prom_proto_label *label)
+enum label { MALFORMED, UNFIT, FIT };
+
+static enum label read_label(struct leat_slice message, struct prom_proto_label *label)
 {
     struct pb_flat reader = pb_flat_of(message.at, message.len);
     struct pb_field field;
@@ -57,8 +59,19 @@ static bool read_label(struct leat_slice message, struct prom_proto_label *label
         if (field.wire == PB_LEN && field.number == 2)
             label->value = bytes(&field);
     }
-    return more == 0 && label->name.len && utf8_ok(label->name.at, label->name.len) &&
-           utf8_ok(label->value.at, label->value.len);
+    if (more != 0)
+        return MALFORMED;
+    return label->name.len && utf8_ok(label->name.at, label->name.len) && utf8_ok(label->value.at, label->value.len) ? FIT : UNFIT;
+}
+
+static bool exemplar_label(struct leat_slice message, struct prom_proto_exemplar *exemplar)
+{
+    struct prom_proto_label label;
+    enum label is = read_label(message, &label);
+    exemplar->unfit |= is == UNFIT || exemplar->label_count == sizeof exemplar->labels / sizeof exemplar->labels[0];
+    if (!exemplar->unfit)
+        exemplar->labels[exemplar->label_count++] = label;
+    return is != MALFORMED;
 }
 
 bool prom_proto_exemplar_read(struct leat_slice message, struct prom_proto_exemplar *exemplar)
@@ -68,12 +81,10 @@ bool prom_proto_exemplar_read(struct leat_slice message, struct prom_proto_exemp
     int more;
     exemplar->value = 0;
     exemplar->time_ms = 0;
-    exemplar->has_time = false;
+    exemplar->has_time = exemplar->unfit = false;
     exemplar->label_count = 0;
     while ((more = pb_next(&reader, &field)) > 0) {
-        if (field.number == 1 && field.wire == PB_LEN &&
-            (exemplar->label_count == sizeof exemplar->labels / sizeof exemplar->labels[0] ||
-             !read_label(bytes(&field), &exemplar->labels[exemplar->label_count++])))
+        if (field.number == 1 && field.wire == PB_LEN && !exemplar_label(bytes(&field), exemplar))
             return false;
         if (field.number == 2 && field.wire == PB_FIXED64)
             exemplar->value = pb_double(field.value);
@@ -270,7 +281,7 @@ static leat_rc read_metric(struct reading *r, struct leat_slice message)
         if (field.number == 1 && field.wire == PB_LEN) {
             if (r->metric.label_count == PROM_PROTO_LABELS_MAX)
                 return LEAT_RAISE(r->reterr, LEAT_ELIMIT, 0, "more than %u labels", PROM_PROTO_LABELS_MAX);
-            if (!read_label(bytes(&field), &r->labels[r->metric.label_count++]))
+            if (read_label(bytes(&field), &r->labels[r->metric.label_count++]) != FIT)
                 return bad(r, "invalid label");
         } else if (field.number == 6 && field.wire == PB_VARINT)
             r->metric.time_ms = (int64_t)field.value;
@@ -282,12 +293,6 @@ static leat_rc read_metric(struct reading *r, struct leat_slice message)
     if (r->type == SUMMARY)
         return read_summary(r, value);
     return r->type == HISTOGRAM || r->type == GAUGE_HISTOGRAM ? read_histogram(r, value) : read_simple(r, value);
-}
-
-static bool is_suffix(struct leat_slice name, struct leat_slice unit)
-{
-    return name.len > unit.len && name.at[name.len - unit.len - 1] == '_' &&
-           memcmp(name.at + name.len - unit.len, unit.at, unit.len) == 0;
 }
 
 static leat_rc check_family(struct reading *r)
@@ -303,9 +308,9 @@ static leat_rc check_family(struct reading *r)
     if (r->type >= sizeof types / sizeof types[0])
         return bad(r, "unknown metric type");
     r->family.type = types[r->type];
-    if (r->type == COUNTER && name.len > 6 && memcmp(name.at + name.len - 6, "_total", 6) == 0)
-        name.len -= 6;
-    return r->family.unit.len == 0 || is_suffix(name, r->family.unit) ? LEAT_OK : bad(r, "the unit is no suffix");
+    if (!utf8_ok(r->family.unit.at, r->family.unit.len))
+        r->family.unit.len = 0; /* Prometheus does not look at it: it voids no page, but no receiver can take it either */
+    return LEAT_OK;
 }
 
 /* name=1 help=2 type=3 metric=4 unit=5 */

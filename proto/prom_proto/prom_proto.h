@@ -47,10 +47,11 @@ struct prom_proto_exemplar {
     double value;
     int64_t time_ms;
     bool has_time;
+    bool unfit; /* well-formed, but a label has no name or is no text, or there are too many: nobody takes it */
     struct prom_proto_label labels[PROM_PROTO_LABELS_MAX / 8];
     uint32_t label_count;
 };
-bool prom_proto_exemplar_read(struct leat_slice exemplar, struct prom_proto_exemplar *ret_exemplar);
+bool prom_proto_exemplar_read(struct leat_slice exemplar, struct prom_proto_exemplar *ret_exemplar); /* false: malformed */
 /* Calls `each` with those a native histogram has: its own, else its classic buckets'; only those with a time. */
 leat_rc prom_native_exemplars(struct leat_slice histogram, leat_rc (*each)(void *ctx, struct leat_slice exemplar), void *ctx);
 

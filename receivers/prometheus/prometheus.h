@@ -280,8 +280,8 @@ leat_rc prometheus__page_proto(struct prometheus_scrape *scrape, const struct le
 /* What was read counts (`ok`), or nothing of it does; stale markers and the report series follow. Parcels lie in `done`. */
 leat_rc prometheus__scrape_end(struct prometheus_scrape *scrape, bool ok, bool had_body, int64_t body_bytes,
                                double duration_s);
-/* Markers for all series and the report series of a target that went. */
-leat_rc prometheus__scrape_leave(struct prometheus_scrape *scrape, int64_t stale_ms);
+/* Markers for all series and the report series of a target that went, but for what its heir (NULL: none) goes on with. */
+leat_rc prometheus__scrape_leave(struct prometheus_scrape *scrape, int64_t stale_ms, const struct prometheus_target *heir);
 void prometheus__scrape_clear(struct prometheus_scrape *scrape); /* drops what was built */
 void prometheus__scrape_done(struct prometheus_scrape *scrape);
 leat_rc prometheus__parcel(struct prometheus_scrape *scrape); /* what was built becomes one */
@@ -352,7 +352,9 @@ struct prometheus_target *prometheus__target_new(struct prometheus_job *job, str
 void prometheus__target_begin(struct prometheus_target *target);
 void prometheus__target_leave(struct prometheus_target *target);
 void prometheus__target_free(struct prometheus_target *target);
-bool prometheus__has_heir(const struct prometheus_target *target);
+void prometheus__target_return(struct prometheus_target *target); /* it is on the list again, before it was freed */
+/* Another target that writes under the same labels by now; NULL: none. */
+const struct prometheus_target *prometheus__heir(const struct prometheus_target *target);
 /* Sends what waits; false: there was no room. */
 bool prometheus__emit(struct prometheus_target *target);
 void prometheus__maybe_stopped(struct prometheus_state *state);

@@ -130,8 +130,14 @@ static int by_id(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-/* In the order the series came, so that families lie together. */
-static leat_rc mark_ended(struct prometheus_scrape *scrape, int64_t time_ms)
+/* Whether another target has taken the series over: a marker would end what goes on. */
+static bool goes_on(const struct prometheus_target *heir, const struct leat_prom_series *series)
+{
+    return heir && prometheus__find_labels(&heir->cache, series->hash, series->labels, series->label_bytes) != NULL;
+}
+
+/* In the order the series came, so that families lie together. `heir` NULL: none. */
+static leat_rc mark_ended(struct prometheus_scrape *scrape, int64_t time_ms, const struct prometheus_target *heir)
 {
     struct prometheus_cache *cache = &scrape->target->cache;
     uint32_t count = 0, most = cache->tracked - scrape->went_on;
@@ -141,7 +147,7 @@ static leat_rc mark_ended(struct prometheus_scrape *scrape, int64_t time_ms)
     if (!gone)
         return LEAT_ENOMEM;
     PROMETHEUS_EACH(&cache->by_raw, i, entry)
-        if (count < most && ended(cache, entry))
+        if (count < most && ended(cache, entry) && !goes_on(heir, entry->series))
             gone[count++] = entry;
     qsort(gone, count, sizeof(struct prometheus_entry *), by_id);
     leat_rc rc = LEAT_OK;
@@ -204,6 +210,20 @@ static void forget_page(struct prometheus_scrape *scrape)
     }
 }
 
+/* No memory to say what was read: nothing of it counts, and what ended is marked with the next scrape. */
+static void postpone(struct prometheus_scrape *scrape)
+{
+    struct prometheus_cache *cache = &scrape->target->cache;
+    forget_page(scrape);
+    if (cache->tracked_generation == 0)
+        return;
+    PROMETHEUS_EACH(&cache->by_raw, i, entry)
+        if (ended(cache, entry)) {
+            entry->seen = cache->generation;
+            scrape->tracked++;
+        }
+}
+
 /* Names of families stay a while longer than their series, when there is room; a broken page may have been full of them. */
 static void forget_families(struct prometheus_scrape *scrape, bool whole)
 {
@@ -237,22 +257,22 @@ leat_rc prometheus__scrape_end(struct prometheus_scrape *scrape, bool ok, bool h
     count_scrape(scrape);
     if (!ok)
         forget_page(scrape);
-    leat_rc rc = mark_ended(scrape, scrape->tick_ms);
+    leat_rc rc = mark_ended(scrape, scrape->tick_ms, NULL);
     if (rc == LEAT_OK)
         rc = report_all(scrape, ok, body_bytes, duration_s);
     if (rc == LEAT_OK)
         rc = prometheus__parcel(scrape);
     if (rc != LEAT_OK)
-        prometheus__scrape_clear(scrape);
-    settle_cache(scrape, ok, had_body);
+        postpone(scrape);
+    settle_cache(scrape, ok && rc == LEAT_OK, had_body);
     return rc;
 }
 
-leat_rc prometheus__scrape_leave(struct prometheus_scrape *scrape, int64_t stale_ms)
+leat_rc prometheus__scrape_leave(struct prometheus_scrape *scrape, int64_t stale_ms, const struct prometheus_target *heir)
 {
-    leat_rc rc = mark_ended(scrape, stale_ms);
+    leat_rc rc = mark_ended(scrape, stale_ms, heir);
     for (uint32_t i = 0; rc == LEAT_OK && i < PROMETHEUS_REPORTS; i++)
-        if (scrape->target->reports[i])
+        if (scrape->target->reports[i] && !heir)
             rc = leat_prom_builder_add(&scrape->builder, scrape->target->reports[i], stale_ms, leat_prom_stale(), NULL);
     rc = rc == LEAT_OK ? prometheus__parcel(scrape) : rc;
     if (rc != LEAT_OK)

@@ -139,7 +139,10 @@ static leat_rc exemplar_of(struct proto_page *page, struct leat_slice message, s
     sample->exemplar.value = page->one.value;
     sample->exemplar.has_time = page->one.has_time;
     sample->exemplar.time_ms = page->one.time_ms;
-    return prometheus__exemplar_labels(page->scrape, labels, page->one.label_count, sample) ? LEAT_OK : LEAT_ENOMEM;
+    if (!prometheus__exemplar_labels(page->scrape, labels, page->one.label_count, sample))
+        return LEAT_ENOMEM;
+    sample->has_exemplar &= !page->one.unfit;
+    return LEAT_OK;
 }
 
 static leat_rc on_native_exemplar(void *ctx, struct leat_slice message)

@@ -179,6 +179,19 @@ static void tick(struct prometheus_target *target)
     }
 }
 
+/* Without memory for the markers another try follows, a millisecond on: part of them may count as said. */
+static bool say_gone(struct prometheus_target *target)
+{
+    struct prometheus_scrape *scrape = &target->job->state->scrape;
+    if (target->stale_ms <= target->last_tick_ms)
+        return true; /* too late to be said */
+    prometheus__scrape_begin(scrape, target, target->stale_ms, target->stale_ms);
+    leat_rc rc = prometheus__scrape_leave(scrape, target->stale_ms, prometheus__heir(target));
+    target->stale_ms += rc != LEAT_OK;
+    move_parcels(scrape);
+    return rc == LEAT_OK;
+}
+
 /* Gone from the list: the markers wait for two ticks and a tenth, for it may come back. */
 static void leave_on(struct prometheus_target *target)
 {
@@ -194,13 +207,9 @@ static void leave_on(struct prometheus_target *target)
         return;
     }
     if (target->phase != PROMETHEUS_FETCHES && !state->paused && prometheus__emit(target)) {
-        if (target->stale_ms > target->last_tick_ms && !prometheus__has_heir(target)) {
-            prometheus__scrape_begin(&state->scrape, target, target->stale_ms, target->stale_ms);
-            (void)prometheus__scrape_leave(&state->scrape, target->stale_ms);
-            target->stale_ms = 0; /* once */
-            move_parcels(&state->scrape);
-        }
-        if (leat_list_empty(&target->parcels)) {
+        if (target->ticks_left && say_gone(target))
+            target->ticks_left = 0;
+        if (target->ticks_left == 0 && leat_list_empty(&target->parcels)) {
             prometheus__target_free(target);
             return;
         }
@@ -230,6 +239,13 @@ void prometheus__target_begin(struct prometheus_target *target)
     leat_ticks_start(&target->ticks, (uint64_t)interval_ns, target->at->hash, target->job->state->seed,
                      world->unix_ns(world), world->mono_ns(world));
     wait_for_tick(target);
+}
+
+void prometheus__target_return(struct prometheus_target *target)
+{
+    leat_host_count(target->job->state->host, PROMETHEUS_TARGETS_ADDED, 1);
+    target->gone = false;
+    wait_for_tick(target); /* not what the markers waited for */
 }
 
 void prometheus__target_leave(struct prometheus_target *target)

@@ -156,17 +156,16 @@ void prometheus__target_free(struct prometheus_target *target)
     leat_free(target);
 }
 
-/* Does another target write the same series by now? Then this one's markers would end what goes on. */
-bool prometheus__has_heir(const struct prometheus_target *target)
+const struct prometheus_target *prometheus__heir(const struct prometheus_target *target)
 {
     struct prometheus_state *state = target->job->state;
     LEAT_LIST_EACH(link, &state->targets) {
         const struct prometheus_target *other = LEAT_CONTAINER(link, struct prometheus_target, link);
         if (other != target && !other->gone && other->last_tick_ms >= target->stale_ms &&
             leat_labels_eq(other->shown, target->shown))
-            return true;
+            return other;
     }
-    return false;
+    return NULL;
 }
 
 /* ---- a new list ---- */
@@ -213,11 +212,8 @@ static void come_or_stay(struct prometheus_job *job, struct leat_targets *list, 
     if (target) {
         target->seen = true;
         point_at(target, list, at); /* so that an old list is not kept for one that stayed */
-        if (target->gone) {
-            target->gone = false; /* back before it was marked */
-            target->stale_ms = 0;
-            leat_host_count(state->host, PROMETHEUS_TARGETS_ADDED, 1);
-        }
+        if (target->gone)
+            prometheus__target_return(target);
         return;
     }
     target = prometheus__target_new(job, list, at, &err);

@@ -188,3 +188,50 @@ LEAT_TEST(pages_are_told_sample_by_sample)
     leat_strbuf_done(&out);
     leat_free(page);
 }
+
+static void put_text(struct pb_buf *out, uint32_t number, const char *text)
+{
+    pb_buf_bytes(out, PB_TAG(number, PB_LEN), text, (uint32_t)strlen(text));
+}
+
+/* Guarantees: Prometheus does not compare a unit with the name of its family here, and neither do we. */
+LEAT_TEST(a_unit_need_not_be_a_suffix)
+{
+    static const char *const units[] = {"seconds", "\xff"};
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        struct prom_proto_opts opts = {0};
+        struct pb_buf out = {0};
+        struct leat_strbuf text = {0};
+        size_t family = pb_buf_open(&out, 0);
+        put_text(&out, 1, "latency");
+        pb_buf_varint(&out, PB_TAG(3, PB_VARINT), 1);
+        put_text(&out, 4, "");
+        put_text(&out, 5, units[i]);
+        pb_buf_close(&out, family);
+        EXPECT_OK(tell(out.at + 1, out.len - 1, &opts, &text)); /* behind the tag: a family has a length alone */
+        EXPECT_STR(text.at, "latency 2\nlatency  0\n");
+        leat_strbuf_done(&text);
+        pb_buf_done(&out);
+    }
+}
+
+/* Guarantees: an exemplar nobody can take is told from one that is malformed: only the latter voids a page. */
+LEAT_TEST(exemplars_are_fit_or_unfit)
+{
+    static const struct {
+        const char *bytes;
+        uint32_t len;
+        bool ok, unfit;
+    } cases[] = {{"\x0a\x06\x0a\x01t\x12\x01u", 8, true, false}, {"\x0a\x06\x0a\x01t\x12\x01\xff", 8, true, true},
+                 {"\x0a\x03\x12\x01u", 5, true, true}, {"\x0a\x06\x0a\x01t\x12\x02u", 8, false, false}, {"", 0, true, false}};
+    struct prom_proto_exemplar exemplar;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        EXPECT_EQ(prom_proto_exemplar_read(leat_slice_of((const uint8_t *)cases[i].bytes, cases[i].len), &exemplar), cases[i].ok);
+        EXPECT_EQ(exemplar.unfit, cases[i].unfit);
+    }
+    struct pb_buf many = {0};
+    for (uint32_t i = 0; i < 1000; i++)
+        pb_buf_bytes(&many, PB_TAG(1, PB_LEN), "\x0a\x01t", 3);
+    EXPECT(prom_proto_exemplar_read(leat_slice_of(many.at, (uint32_t)many.len), &exemplar) && exemplar.unfit);
+    pb_buf_done(&many);
+}
