@@ -26,10 +26,10 @@ static void tell_drained(struct leat_sender *sender)
     drained(sender->drained_ctx);
 }
 
-/* A load that waits for memory to be encoded has no place among the requests yet: newer ones of its keys would pass it. */
+/* Newer loads would only be encoded to stand behind what waits for memory, and take of that. */
 static bool order_waits(const struct leat_sender *sender)
 {
-    if (sender->keyed)
+    if (sender->keyed || !sender->encoded)
         LEAT_LIST_EACH (node, (struct leat_list *)(uintptr_t)&sender->shipments)
             if (leat_timer_runs(&LEAT_CONTAINER(node, struct leat_sender__shipment, link)->timer))
                 return true;

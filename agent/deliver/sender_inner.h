@@ -7,7 +7,10 @@
  *
  *   READY -> OUT -> (judged) DONE | BACKOFF -> READY | HELD -> READY
  *
- * A shipment ends with its last shot, a load with its last shipment; then its queue credit goes back. */
+ * A shipment ends with its last shot, a load with its last shipment; then its queue credit goes back.
+ *
+ * Requests with an order key go in the order of sender->shipments: those of new loads stand at the end, what is made anew of
+ * a request before the shipment it was in, whose first of its key it was. */
 #pragma once
 #include "agent/base/log.h"
 #include "agent/deliver/backoff.h"
@@ -67,11 +70,11 @@ struct leat_sender__shipment {
     struct leat_requests requests;
     struct leat_sender__shot *shots;
     uint32_t shots_open;
-    struct leat_list *before;   /* its shots go in before this one of sender->shots; NULL: at the end */
-    struct leat_timer timer;    /* encode again after a local failure */
+    uint64_t order_key;         /* of the request it was a part of; 0: it may have any */
+    struct leat_timer timer;    /* encode at that time; until then what comes after it in its order waits as well */
     uint32_t failures;          /* local ones */
     struct leat_backoff backoff;
-    struct leat_list link;      /* sender->shipments */
+    struct leat_list link;      /* sender->shipments: their order is that of order keys */
 };
 
 struct leat_sender__preparation;
@@ -105,7 +108,7 @@ struct leat_sender {
     uint64_t flush_due;                     /* so many of the oldest batches leave however few they are */
 
     bool held;
-    bool keyed;                             /* its requests have order keys; known from the first on */
+    bool encoded, keyed;                    /* its requests have order keys: known once one was encoded */
     uint64_t pace_bytes, moved_ns;          /* when something was last delivered */
     uint64_t hold_probe_ns;
     struct leat_timer probe;
@@ -159,7 +162,8 @@ void leat_sender__release_held(struct leat_sender *sender);
 void leat_sender__complain(struct leat_sender *sender, enum leat_level level, const char *what, const char *text);
 
 /* sender_judge.c */
-/* Two shipments instead of one that has no requests, the second later. False: it stays as it was. */
+/* Two shipments instead of one of two items at least that has no requests and can be picked from, the second later.
+ * False: it stays as it was. */
 bool leat_sender__shipment_halve(struct leat_sender__shipment *shipment, uint64_t apart_ns);
 /* True: it was encoded before the destination was last prepared; its items are being encoded anew instead. */
 bool leat_sender__shot_renew(struct leat_sender__shot *shot);

@@ -33,32 +33,35 @@ static void went_slow(struct leat_sender *sender)
 
 /* ---- new shipments out of some items of an old one ---- */
 
-/* The items whose bits are set (over the shipment's items) as a shipment of their own; false when it cannot be made. */
-static bool ship_some(struct leat_sender__shipment *from, const struct leat_backoff *backoff, const uint8_t *bits,
-                      uint32_t count)
+/* The items whose bits are set (over the shipment's items) as a shipment of their own; NULL when it cannot be made. */
+static struct leat_sender__shipment *ship_some(struct leat_sender__shipment *from, uint64_t order_key,
+                                               const struct leat_backoff *backoff, const uint8_t *bits, uint32_t count)
 {
     const struct leat_batch *batch = &from->batch;
     struct leat_sender__shipment *some = leat_sender__shipment_new(from->load);
     if (!some)
-        return false;
+        return NULL;
     some->map = leat_alloc(count * sizeof *some->map);
     if (!some->map || batch->form->pick(batch->signal, &batch->payload, bits, &some->batch.payload, NULL) != LEAT_OK) {
         from->load->shipments--;
         leat_list_remove(&some->link);
         leat_free(some->map);
         leat_obj_free(some, sizeof *some);
-        return false;
+        return NULL;
     }
+    leat_list_remove(&some->link);
+    leat_list_push(&from->link, &some->link); /* before it */
     for (uint32_t i = 0, n = 0; n < count; i++)
         if (leat_bitmap_get(bits, i))
             some->map[n++] = from->map ? from->map[i] : from->first + i;
+    some->order_key = order_key;
     some->batch.signal = batch->signal;
     some->batch.form = batch->form;
     some->batch.item_count = count;
     some->batch.meta = batch->meta;
     leat_list_init(&some->batch.link);
     some->backoff = *backoff;
-    return true;
+    return some;
 }
 
 static uint8_t *bits_new(const struct leat_sender__shot *shot)
@@ -66,30 +69,21 @@ static uint8_t *bits_new(const struct leat_sender__shot *shot)
     return leat_zalloc(shot->shipment->batch.item_count / 8 + 1, 1);
 }
 
-/* The last shipment made is the newest in the list. */
-static struct leat_sender__shipment *newest(struct leat_sender *sender)
-{
-    return LEAT_CONTAINER(sender->shipments.prev, struct leat_sender__shipment, link);
-}
-
 static void start_later(struct leat_sender__shipment *shipment, uint64_t wait_ns)
 {
     leat_timer_start(shipment->load->sender->loop, &shipment->timer, wait_ns);
 }
 
-static void start_instead(struct leat_sender__shot *shot, struct leat_sender__shipment *shipment, uint64_t wait_ns)
+static bool ship_shot(struct leat_sender__shot *shot, const uint8_t *bits, uint32_t count, uint64_t wait_ns)
 {
-    if (!shot->request->order_key || wait_ns) {
-        start_later(shipment, wait_ns);
-        return;
-    }
-    shipment->before = &shot->link;
-    leat_sender__shipment_start(shipment); /* never calls back from inside */
+    struct leat_sender__shipment *some = ship_some(shot->shipment, shot->request->order_key, &shot->backoff, bits, count);
+    if (some)
+        start_later(some, wait_ns);
+    return some != NULL;
 }
 
-/* Sends the request's items [from, to) by themselves, after `wait_ns`; at once and in the request's own place where order
- * matters, so that nothing of its key overtakes them. */
-static bool ship_range(struct leat_sender__shot *shot, uint32_t from, uint32_t to, uint64_t wait_ns)
+/* Sends the request's items [from, to) by themselves. */
+static bool ship_range(struct leat_sender__shot *shot, uint32_t from, uint32_t to)
 {
     uint8_t *bits = bits_new(shot);
     if (!bits)
@@ -98,10 +92,8 @@ static bool ship_range(struct leat_sender__shot *shot, uint32_t from, uint32_t t
     leat_bitmap_set(bits, item);
     for (uint32_t k = from + 1; k < to; k++)
         leat_bitmap_set(bits, item = leat_sender__item_after(shot->request, item));
-    bool made = ship_some(shot->shipment, &shot->backoff, bits, to - from);
+    bool made = ship_shot(shot, bits, to - from, 0);
     leat_free(bits);
-    if (made)
-        start_instead(shot, newest(sender_of(shot)), wait_ns);
     return made;
 }
 
@@ -119,9 +111,9 @@ static void halve(struct leat_sender__shot *shot)
 {
     uint32_t count = shot->request->count, middle = count / 2;
     leat_ledger__add(&sender_of(shot)->splits, 1);
-    if (!ship_range(shot, 0, middle, 0))
+    if (!ship_range(shot, 0, middle))
         settle_k(shot, 0, middle, LEAT_DROPPED, LEAT_DROP_MEMORY);
-    if (!ship_range(shot, middle, count, 0))
+    if (!ship_range(shot, middle, count))
         settle_k(shot, middle, count, LEAT_DROPPED, LEAT_DROP_MEMORY);
     leat_sender__shot_end(shot);
 }
@@ -137,17 +129,15 @@ static struct leat_sender__shipment *ship_part(struct leat_sender__shipment *shi
     uint8_t *bits = leat_zalloc(shipment->batch.item_count / 8 + 1, 1);
     for (uint32_t i = from; bits && i < to; i++)
         leat_bitmap_set(bits, i);
-    bool made = bits && ship_some(shipment, &shipment->backoff, bits, to - from);
+    struct leat_sender__shipment *part = bits ? ship_some(shipment, shipment->order_key, &shipment->backoff, bits, to - from) : NULL;
     leat_free(bits);
-    return made ? newest(shipment->load->sender) : NULL;
+    return part;
 }
 
 bool leat_sender__shipment_halve(struct leat_sender__shipment *shipment, uint64_t apart_ns)
 {
     struct leat_sender *sender = shipment->load->sender;
     uint32_t count = shipment->batch.item_count, middle = count / 2;
-    if (count < 2 || !shipment->batch.form->pick)
-        return false;
     struct leat_sender__shipment *first = ship_part(shipment, 0, middle);
     struct leat_sender__shipment *second = first ? ship_part(shipment, middle, count) : NULL;
     if (!second) {
@@ -164,8 +154,8 @@ bool leat_sender__shipment_halve(struct leat_sender__shipment *shipment, uint64_
 
 bool leat_sender__shot_renew(struct leat_sender__shot *shot)
 {
-    if (shot->preparations == sender_of(shot)->preparations || !can_pick(shot) ||
-        !ship_range(shot, 0, shot->request->count, 0))
+    uint32_t count = shot->request->count;
+    if (shot->preparations == sender_of(shot)->preparations || !can_pick(shot) || !count || !ship_range(shot, 0, count))
         return false;
     leat_sender__shot_end(shot);
     return true;
@@ -238,7 +228,7 @@ static void refused(struct leat_sender__shot *shot, const struct leat_verdict *v
     for (uint32_t k = 0, end; k < count; k = end) { /* batch by batch */
         end = next_part(shot, k);
         load->isolate_left--;
-        if (!ship_range(shot, k, end, 0))
+        if (!ship_range(shot, k, end))
             settle_k(shot, k, end, LEAT_DROPPED, LEAT_DROP_MEMORY);
     }
     leat_sender__shot_end(shot);
@@ -304,9 +294,8 @@ static void retry_items(struct leat_sender__shot *shot, const struct leat_verdic
     }
     uint64_t wait = again ? leat_sender__wait(shot, peer_wait_ns) : 0;
     enum leat_drop reason = wait == UINT64_MAX ? LEAT_DROP_RETRY_EXHAUSTED : LEAT_DROP_MEMORY;
-    if (again && wait != UINT64_MAX && ship_some(shot->shipment, &shot->backoff, bits, again)) {
+    if (again && wait != UINT64_MAX && ship_shot(shot, bits, again, wait)) {
         leat_ledger__add(&sender->retries, 1);
-        start_later(newest(sender), wait);
     } else if (again) {
         for (uint32_t k = 0; k < count; k++)
             if (leat_bitmap_get(verdict->again, k))
@@ -318,11 +307,11 @@ static void retry_items(struct leat_sender__shot *shot, const struct leat_verdic
 
 static void encode_again(struct leat_sender__shot *shot)
 {
-    if (!can_pick(shot) || !ship_range(shot, 0, shot->request->count, 0)) {
+    uint32_t count = shot->request->count;
+    if (count && (!can_pick(shot) || !ship_range(shot, 0, count)))
         leat_sender__shot_retry(shot, 0);
-        return;
-    }
-    leat_sender__shot_end(shot);
+    else
+        leat_sender__shot_end(shot);
 }
 
 static void act(struct leat_sender__shot *shot, const struct leat_verdict *verdict, const struct leat_reply *reply)

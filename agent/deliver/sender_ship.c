@@ -7,7 +7,7 @@
 #include "agent/net/coding.h"
 
 #define ENCODE_RETRY_NS 100000000ull
-#define FAILURES_MAX 20u     /* of a shipment for which nothing else of this sender has to end first */
+#define FAILURES_MAX 20u     /* of a shipment, while nothing that ends by itself would make room for it */
 #define BUDGET_SHARE_MAX 8u  /* more than one part in so many of all memory is no batch's */
 #define DRAIN_RETRY_NS_MAX 500000000ull
 #define DRAIN_PROBE_NS 1000000000ull
@@ -25,12 +25,14 @@ void leat_sender__complain(struct leat_sender *sender, enum leat_level level, co
 
 /* ---- shipments ---- */
 
+static void go_on(struct leat_sender *sender);
+
 static void on_encode_again(struct leat_timer *timer)
 {
     struct leat_sender__shipment *shipment = timer->ctx;
     struct leat_sender *sender = shipment->load->sender;
     leat_sender__shipment_start(shipment);
-    leat_loop_defer(sender->loop, &sender->pump); /* newer loads may have waited for it */
+    go_on(sender);
 }
 
 struct leat_sender__shipment *leat_sender__shipment_new(struct leat_sender__load *load)
@@ -89,28 +91,63 @@ static void shipment_fail(struct leat_sender__shipment *shipment, enum leat_drop
 }
 
 /* A small batch may become many times its size: each of its documents repeats a huge resource. No wait makes it fit. */
-static bool outgrows_memory(struct leat_sender__shipment *shipment)
+static bool outgrows_memory(const struct leat_requests *requests)
 {
-    const struct leat_requests *requests = &shipment->requests;
     const struct leat_budget *budget = leat_pool_budget(leat_pool_here());
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < requests->count; i++)
         bytes += requests->at[i].body.bytes;
-    if (budget && budget->hard_bytes && bytes > budget->hard_bytes / BUDGET_SHARE_MAX)
-        return true;
-    return ++shipment->failures >= FAILURES_MAX && leat_list_empty(&shipment->load->sender->shots);
+    return budget && budget->hard_bytes && bytes > budget->hard_bytes / BUDGET_SHARE_MAX;
 }
 
-/* There was no memory: when there may be some, or in parts. */
+/* Something of this sender ends without any help, and gives back memory. */
+static bool something_ends(struct leat_sender *sender)
+{
+    LEAT_LIST_EACH (node, &sender->shots)
+        if (LEAT_CONTAINER(node, struct leat_sender__shot, link)->state != LEAT_SHOT_READY)
+            return true;
+    return false;
+}
+
+/* What this sender keeps in memory and may keep until what has found none is out of the way. */
+static uint64_t bytes_behind(struct leat_sender *sender)
+{
+    uint64_t bytes = sender->queued_bytes;
+    if (something_ends(sender))
+        return bytes;
+    LEAT_LIST_EACH (node, &sender->shots)
+        bytes += LEAT_CONTAINER(node, struct leat_sender__shot, link)->request->body.bytes;
+    return bytes + sender->out_bytes;
+}
+
+/* No one else's memory is what lacks: so large a part of it is free, or will not be before. */
+static bool nothing_to_wait_for(struct leat_sender *sender)
+{
+    const struct leat_budget *budget = leat_pool_budget(leat_pool_here());
+    if (!budget || !budget->hard_bytes)
+        return true;
+    uint64_t used = __atomic_load_n(&budget->used_bytes, __ATOMIC_RELAXED), behind = bytes_behind(sender);
+    return used <= behind + budget->hard_bytes - budget->hard_bytes / BUDGET_SHARE_MAX;
+}
+
+/* There was no memory: when there may be some, or in parts; what has no parts and will find none is given up. */
 static void encode_later(struct leat_sender__shipment *shipment)
 {
-    bool halves = outgrows_memory(shipment);
+    struct leat_sender *sender = shipment->load->sender;
+    bool parts = shipment->batch.item_count > 1 && shipment->batch.form->pick;
+    bool outgrown = outgrows_memory(&shipment->requests);
     shots_free(shipment);
     leat_requests_done(&shipment->requests);
-    if (halves && leat_sender__shipment_halve(shipment, ENCODE_RETRY_NS))
+    shipment->failures = parts || nothing_to_wait_for(sender) ? shipment->failures + 1 : 0;
+    bool often = shipment->failures >= FAILURES_MAX;
+    if (parts && (outgrown || (often && !something_ends(sender))) && leat_sender__shipment_halve(shipment, ENCODE_RETRY_NS))
         return;
-    shipment->before = NULL; /* what it stood before may be gone by then */
-    leat_timer_start(shipment->load->sender->loop, &shipment->timer, ENCODE_RETRY_NS);
+    if (!parts && often) {
+        leat_sender__complain(sender, LEAT_LOG_ERROR, "data dropped", "encoded it takes more memory than there is");
+        shipment_fail(shipment, LEAT_DROP_MEMORY);
+        return;
+    }
+    leat_timer_start(sender->loop, &shipment->timer, ENCODE_RETRY_NS);
 }
 
 static void settle_rejects(struct leat_sender__shipment *shipment)
@@ -181,10 +218,11 @@ void leat_sender__shipment_start(struct leat_sender__shipment *shipment)
     }
     settle_rejects(shipment);
     uint32_t count = shipment->shots_open = shipment->requests.count;
-    sender->keyed |= count && shipment->requests.at[0].order_key;
-    for (uint32_t i = 0; i < count; i++)
-        leat_list_push(shipment->before ? shipment->before : &sender->shots, &shipment->shots[i].link);
-    shipment->before = NULL;
+    sender->encoded |= count != 0;
+    for (uint32_t i = 0; i < count; i++) {
+        sender->keyed |= shipment->requests.at[i].order_key != 0;
+        leat_list_push(&sender->shots, &shipment->shots[i].link);
+    }
     if (count == 0)
         leat_sender__shipment_end(shipment);
     else
@@ -193,6 +231,20 @@ void leat_sender__shipment_start(struct leat_sender__shipment *shipment)
 }
 
 /* ---- shots ---- */
+
+/* Of those with this key the one that goes first. NULL: it waits to be encoded. */
+static struct leat_sender__shot *first_of(struct leat_sender *sender, uint64_t key)
+{
+    LEAT_LIST_EACH (node, &sender->shipments) {
+        struct leat_sender__shipment *shipment = LEAT_CONTAINER(node, struct leat_sender__shipment, link);
+        if (leat_timer_runs(&shipment->timer) && (!shipment->order_key || shipment->order_key == key))
+            return NULL;
+        for (uint32_t i = 0; shipment->shots && i < shipment->requests.count; i++)
+            if (shipment->shots[i].request->order_key == key && shipment->shots[i].state != LEAT_SHOT_DONE)
+                return &shipment->shots[i];
+    }
+    return NULL;
+}
 
 void leat_sender__shot_end(struct leat_sender__shot *shot)
 {
@@ -207,30 +259,15 @@ void leat_sender__shot_end(struct leat_sender__shot *shot)
         leat_timer_start(sender->loop, &sender->probe, sender->hold_probe_ns);
     if (--shipment->shots_open == 0)
         leat_sender__shipment_end(shipment);
-    if (!key)
-        return;
-    LEAT_LIST_EACH (node, &sender->shots) { /* the next one of this key may go */
-        struct leat_sender__shot *next = LEAT_CONTAINER(node, struct leat_sender__shot, link);
-        if (next->request->order_key != key)
-            continue;
-        if (next->state == LEAT_SHOT_READY)
-            leat_sender__shot_go(next);
-        return;
-    }
+    struct leat_sender__shot *next = key ? first_of(sender, key) : NULL;
+    if (next && next->state == LEAT_SHOT_READY)
+        leat_sender__shot_go(next);
 }
 
-/* Shots stand in the order of encode: an earlier open one with this key goes first. */
 static bool its_turn(const struct leat_sender__shot *shot)
 {
-    const struct leat_sender *sender = shot->shipment->load->sender;
-    if (!shot->request->order_key)
-        return true;
-    LEAT_LIST_EACH (node, (struct leat_list *)(uintptr_t)&sender->shots) {
-        const struct leat_sender__shot *other = LEAT_CONTAINER(node, struct leat_sender__shot, link);
-        if (other->request->order_key == shot->request->order_key)
-            return other == shot;
-    }
-    return true;
+    uint64_t key = shot->request->order_key;
+    return !key || first_of(shot->shipment->load->sender, key) == shot;
 }
 
 static leat_rc compress(struct leat_sender__shot *shot)
@@ -268,6 +305,20 @@ void leat_sender__shot_go(struct leat_sender__shot *shot)
         leat_ledger__add(&sender->ledger.repeated, shot->request->count);
     leat_ledger__add(&sender->ledger.bytes_out, shot->request->body.bytes);
     sender->carrier->ops->send(sender->carrier, &shot->parcel);
+}
+
+/* What stood behind a shipment that waited to be encoded, or was kept in the queue. */
+static void go_on(struct leat_sender *sender)
+{
+    for (struct leat_list *node = sender->shots.next; sender->keyed && node != &sender->shots;) {
+        struct leat_sender__shot *shot = LEAT_CONTAINER(node, struct leat_sender__shot, link);
+        node = node->next;
+        if (shot->state != LEAT_SHOT_READY || !its_turn(shot))
+            continue;
+        leat_sender__shot_go(shot);
+        node = sender->shots.next; /* others may have gone with it */
+    }
+    leat_loop_defer(sender->loop, &sender->pump);
 }
 
 uint64_t leat_sender__wait(struct leat_sender__shot *shot, uint64_t peer_wait_ns)

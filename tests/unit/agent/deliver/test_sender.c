@@ -750,3 +750,34 @@ LEAT_TEST_OOM(survives_any_failed_allocation_by_bitmap)
     rig_close(rig);
     return rc;
 }
+
+static leat_rc encode_with_head(void *state, const struct leat_batch *batch, struct leat_requests *out, struct leat_err *reterr)
+{
+    struct leat_codec toy = kit_codec(state);
+    struct leat_request *none = leat_requests_add(out);
+    if (!none || leat_chain_copy(&none->body, "head", 4) != LEAT_OK)
+        return LEAT_ENOMEM;
+    return toy.encode(state, batch, out, reterr);
+}
+
+/* Scenario: a request that covers no item (rows made beside the items) is answered "encode again", "too large", "refused".
+ * Guarantees: it is gone; no item is touched for it. */
+LEAT_TEST(a_request_without_items_ends_whatever_it_is_answered)
+{
+    static const int statuses[] = {426, 413, 400, 422, 200};
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        struct rig *rig = rig_new();
+        struct leat_codec codec = kit_codec(&rig->codec);
+        codec.encode = encode_with_head;
+        rig->foreign = &codec;
+        EXPECT_OK(rig_open(rig));
+        struct kit_step step = {.kind = KIT_REPLY, .status = statuses[i]};
+        rig->carrier.steps = &step;
+        rig->carrier.step_count = 1;
+        EXPECT_OK(rig_put(rig, 3, 8));
+        EXPECT(rig_settle(rig, RIG_S));
+        EXPECT_EQ(rig_delivered(rig), 3);
+        EXPECT_EQ(rig->carrier.sent_count, 2);
+        rig_close(rig);
+    }
+}

@@ -60,3 +60,112 @@ LEAT_TEST(what_outgrows_memory_leaves_in_parts)
     leat_pool_bind(before);
     leat_pool_close(pool);
 }
+
+/* ---- one item for which there is never memory ---- */
+
+#define MONSTER_ID 5u
+
+static bool monster_fits;
+static uint32_t monster_tries;
+
+static leat_rc encode_monster(void *state, const struct leat_batch *batch, struct leat_requests *out, struct leat_err *reterr)
+{
+    static struct toy_item items[512];
+    uint32_t count = toy_items(&batch->payload, items, 512);
+    for (uint32_t i = 0; i < count && !monster_fits; i++)
+        if (items[i].id == MONSTER_ID) {
+            monster_tries++;
+            return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "no memory");
+        }
+    return toy.encode(state, batch, out, reterr);
+}
+
+static struct rig *rig_with_monster(struct leat_codec *codec, uint32_t order_keys)
+{
+    struct rig *rig = rig_new();
+    *codec = toy = kit_codec(&rig->codec);
+    codec->encode = encode_monster;
+    rig->foreign = codec;
+    rig->codec.order_keys = order_keys;
+    monster_fits = false;
+    monster_tries = 0;
+    EXPECT_OK(rig_open(rig));
+    rig->carrier.opaque = false;
+    return rig;
+}
+
+/* Scenario:   one item's encoding is more than memory will ever hold; others go on before, beside and after it, with and
+ *             without order keys.
+ * Guarantees: it alone is dropped, for that reason, and nothing waits for it longer. */
+LEAT_TEST(an_item_that_never_fits_is_given_up)
+{
+    struct leat_budget budget = {.hard_bytes = BUDGET_BYTES};
+    struct leat_pool *pool, *before = leat_pool_here();
+    EXPECT_OK(leat_pool_open(&budget, &pool));
+    for (uint32_t way = 0; way < 4; way++) {
+        struct leat_codec codec;
+        leat_pool_bind(way & 1 ? pool : before);
+        struct rig *rig = rig_with_monster(&codec, way / 2);
+        rig->carrier.otherwise.delay_ns = RIG_S; /* there is always something under way */
+        for (int i = 0; i < 30; i++) {
+            EXPECT_OK(rig_put(rig, 3, 8));
+            rig_run(rig, RIG_S / 2);
+        }
+        EXPECT(rig_settle(rig, 60 * RIG_S));
+        EXPECT_EQ(rig_dropped(rig, LEAT_DROP_MEMORY), 1);
+        EXPECT_EQ(rig_delivered(rig), 89);
+        EXPECT_EQ(rig->carrier.taken[MONSTER_ID], 0);
+        EXPECT(monster_tries < 200);
+        rig_close(rig);
+    }
+    EXPECT_EQ(leat_pool_blocks_out(pool), 0);
+    leat_pool_bind(before);
+    leat_pool_close(pool);
+}
+
+/* Scenario:   memory is what others hold, for a minute.
+ * Guarantees: the item waits for it. */
+LEAT_TEST(an_item_waits_for_memory_that_others_hold)
+{
+    struct leat_budget budget = {.hard_bytes = 8 * BUDGET_BYTES};
+    struct leat_pool *pool, *before = leat_pool_here();
+    struct leat_codec codec;
+    EXPECT_OK(leat_pool_open(&budget, &pool));
+    leat_pool_bind(pool);
+    EXPECT(leat_budget_charge(&budget, 15 * BUDGET_BYTES / 2));
+    struct rig *rig = rig_with_monster(&codec, 0);
+    EXPECT_OK(rig_put(rig, 6, 8));
+    EXPECT(!rig_settle(rig, 60 * RIG_S));
+    leat_budget_discharge(&budget, 15 * BUDGET_BYTES / 2);
+    monster_fits = true;
+    EXPECT(rig_settle(rig, RIG_S));
+    EXPECT_EQ(rig_delivered(rig), 6);
+    rig_close(rig);
+    EXPECT_EQ(leat_pool_blocks_out(pool), 0);
+    leat_pool_bind(before);
+    leat_pool_close(pool);
+}
+
+/* Scenario:   of memory there is no more than what waits in the queue behind the item, in its order.
+ * Guarantees: the item does not wait for that. */
+LEAT_TEST(an_item_does_not_wait_for_what_waits_behind_it)
+{
+    struct leat_budget budget = {.hard_bytes = 16ull * LEAT_PAGE_BYTES};
+    struct leat_pool *pool, *before = leat_pool_here();
+    struct leat_codec codec;
+    EXPECT_OK(leat_pool_open(&budget, &pool));
+    leat_pool_bind(pool);
+    struct rig *rig = rig_with_monster(&codec, 1);
+    rig->next_id = MONSTER_ID;
+    EXPECT_OK(rig_put(rig, 1, 8));
+    for (int i = 0; i < 15; i++)
+        EXPECT_OK(rig_put(rig, 500, 250));
+    EXPECT(budget.used_bytes > budget.hard_bytes / 8 * 7);
+    EXPECT(rig_settle(rig, 10 * RIG_S));
+    EXPECT_EQ(rig_dropped(rig, LEAT_DROP_MEMORY), 1);
+    EXPECT_EQ(rig_delivered(rig), 7500);
+    rig_close(rig);
+    EXPECT_EQ(leat_pool_blocks_out(pool), 0);
+    leat_pool_bind(before);
+    leat_pool_close(pool);
+}
