@@ -200,8 +200,9 @@ struct prometheus_parcel { /* a batch, from the page to its final ack */
     struct leat_batch *batch;
 };
 
-enum prometheus_phase { PROMETHEUS_WAITS, PROMETHEUS_FETCHES, PROMETHEUS_LEAVES };
-
+/* On the list: tick -> fetching -> page and report -> parcels -> tick ...; a tick that finds it fetching or parcels waiting is left out.
+ * Gone from it: ticks_left 3 -(tick: stale_ms)-> 2 -(tick)-> 1 -(a tenth of the interval: markers)-> 0 -(parcels away)-> freed.
+ * Back on it at any time before that: as if it had never gone. */
 struct prometheus_target {
     struct leat_list link; /* state->targets */
     struct prometheus_job *job;
@@ -216,11 +217,11 @@ struct prometheus_target {
     struct prometheus_cache cache;
     struct leat_prom_series *reports[PROMETHEUS_REPORTS];
     struct leat_list parcels; /* what leat_emit would not take */
-    enum prometheus_phase phase;
-    bool seen, gone; /* in the newest list; removed and waiting for its markers */
+    bool fetching, seen, gone; /* seen: in the newest list */
+    uint32_t ticks_left;       /* of one that is gone */
     int64_t timeout_ns, tick_ms, last_tick_ms, stale_ms;
     uint64_t started_ns, took_ns;
-    uint32_t scrapes, failures, ticks_left;
+    uint32_t scrapes, failures;
     int up; /* -1: not scraped yet */
     uint64_t samples;
     char timeout_text[32];

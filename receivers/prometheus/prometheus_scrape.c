@@ -127,7 +127,7 @@ static void on_fetched(struct leat_fetch *fetch, struct leat_fetch_reply *reply,
     enum prometheus_format format = PROMETHEUS_UNKNOWN;
     struct leat_chain none = {0};
     int64_t body_bytes = 0;
-    target->phase = target->gone ? PROMETHEUS_LEAVES : PROMETHEUS_WAITS;
+    target->fetching = false;
     if (state->stopping || (fetch_err && fetch_err->code == LEAT_ECANCELED))
         return;
     if (fetch_err && fetch_err->code != LEAT_OK) {
@@ -157,7 +157,7 @@ static void scrape(struct prometheus_target *target)
         finish(target, &err, PROMETHEUS_UNKNOWN, &(struct leat_chain){0}, 0);
         return;
     }
-    target->phase = PROMETHEUS_FETCHES;
+    target->fetching = true;
     leat_fetch_send(target->site, &target->fetch);
 }
 
@@ -167,7 +167,7 @@ static void tick(struct prometheus_target *target)
     struct leat_world *world = world_of(target);
     uint64_t stamp = leat_ticks_now(&target->ticks, world->unix_ns(world), world->mono_ns(world));
     int64_t tick_ms = (int64_t)(stamp / NS_PER_MS);
-    if (target->phase == PROMETHEUS_FETCHES)
+    if (target->fetching)
         leat_host_count(state->host, PROMETHEUS_SKIPPED_SLOW, 1);
     else if (state->paused || !prometheus__emit(target))
         leat_host_count(state->host, PROMETHEUS_SKIPPED_ROOM, 1);
@@ -206,7 +206,7 @@ static void leave_on(struct prometheus_target *target)
         leat_timer_start(state->host->loop, &target->timer, target->ticks_left == 1 ? interval_ns / 10 : wait_ns);
         return;
     }
-    if (target->phase != PROMETHEUS_FETCHES && !state->paused && prometheus__emit(target)) {
+    if (!target->fetching && !state->paused && prometheus__emit(target)) {
         if (target->ticks_left && say_gone(target))
             target->ticks_left = 0;
         if (target->ticks_left == 0 && leat_list_empty(&target->parcels)) {
@@ -251,7 +251,7 @@ void prometheus__target_return(struct prometheus_target *target)
 void prometheus__target_leave(struct prometheus_target *target)
 {
     leat_host_count(target->job->state->host, PROMETHEUS_TARGETS_REMOVED, 1);
-    if (target->scrapes == 0 && target->phase != PROMETHEUS_FETCHES) {
+    if (target->scrapes == 0 && !target->fetching) {
         prometheus__target_free(target); /* nothing to mark */
         return;
     }

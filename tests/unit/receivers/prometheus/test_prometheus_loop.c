@@ -172,3 +172,114 @@ LEAT_TEST(a_target_that_comes_back_goes_on)
     rig->job.targets = leat_targets_unref(rig->job.targets);
     end(rig, &out);
 }
+
+/* Scenario:   a target leaves and comes back while its markers wait for their tenth of an interval.
+ * Guarantees: its ticks stay where they were, and none is left out. */
+LEAT_TEST(a_target_that_comes_back_late_keeps_its_ticks)
+{
+    struct out out;
+    struct rig *rig = begin(&out);
+    struct leat_targets none = {.refs = 2, .count = 0};
+    rig->reports = true;
+    rig->job.targets = leat_targets_ref(&rig->list);
+    rig->job.over_target_limit = true;
+    prometheus__target_begin(rig->target);
+    run(rig, 30 * S);
+    EXPECT_EQ(count(out.told.at, "up 0 @"), 3);
+    uint64_t due = rig->target->ticks.next_mono_ns, now = rig->world->mono_ns(rig->world);
+    prometheus__targets_changed(&rig->state, 0, &none);
+    run(rig, due - now + 10 * S + S / 2);
+    rig->list.refs++;
+    prometheus__targets_changed(&rig->state, 0, &rig->list);
+    rig->job.over_target_limit = true;
+    leat_strbuf_clear(&out.told);
+    run(rig, 30 * S);
+    EXPECT_EQ(count(out.told.at, "up 0 @"), 3);
+    long long first;
+    EXPECT_EQ(sscanf(strstr(out.told.at, "up 0 @"), "up 0 @%lld", &first), 1);
+    EXPECT_EQ(first, (long long)((due + rig->world->unix_ns(rig->world) - rig->world->mono_ns(rig->world)) / 1000000 + 20000));
+    rig->job.targets = leat_targets_unref(rig->job.targets);
+    end(rig, &out);
+}
+
+/* Scenario:   a target leaves, another one shows the same labels and has one of its two series.
+ * Guarantees: the other series is marked; what goes on is not, nor is what the scrapes say about themselves. */
+LEAT_TEST(an_heir_keeps_only_what_it_has)
+{
+    struct out out;
+    struct rig *rig = begin(&out);
+    struct leat_target other = rig->at;
+    struct leat_targets list = {.refs = 3, .count = 1, .at = &other};
+    rig->reports = true;
+    other.url = LEAT_SLICE("http://h:2/metrics");
+    other.hash = 2;
+    prometheus__target_begin(rig->target);
+    leat_timer_stop(rig->loop, &rig->target->timer);
+    scraped(rig);
+    uint64_t due = rig->target->ticks.next_mono_ns, now = rig->world->mono_ns(rig->world);
+    leat_timer_start(rig->loop, &rig->target->timer, due - now);
+    prometheus__targets_changed(&rig->state, 0, &list);
+    EXPECT_EQ(rig->state.target_count, 2);
+    rig->target = LEAT_CONTAINER(rig->state.targets.prev, struct prometheus_target, link);
+    EXPECT_EQ(rig->target->at->hash, 2);
+    leat_timer_stop(rig->loop, &rig->target->timer);
+    run(rig, due - now + S);
+    int64_t now_ms = (int64_t)(rig->world->unix_ns(rig->world) / 1000000);
+    EXPECT_OK(rig_page(rig, now_ms, PROMETHEUS_CLASSIC, "a 1\n"));
+    rig->target->last_tick_ms = now_ms;
+    run(rig, 11 * S);
+    EXPECT_EQ(count(out.told.at, "stale @"), 1);
+    EXPECT_EQ(count(out.told.at, "b stale @"), 1);
+    EXPECT_EQ(rig->state.target_count, 1);
+    rig->job.targets = leat_targets_unref(rig->job.targets);
+    end(rig, &out);
+}
+
+/* Scenario:   a series ends, and each allocation on the way to say so fails once; likewise for a target that went.
+ * Guarantees: what was lost for lack of memory is said with the next scrape, or the next try. */
+LEAT_TEST(markers_outlive_a_lack_of_memory)
+{
+    struct leat_slice text = LEAT_SLICE("a 1\n");
+    const struct leat_chain body = {.vec = &text, .count = 1, .bytes = text.len};
+    bool failed = true;
+    for (uint64_t n = 1; failed; n++) {
+        struct out out;
+        struct rig *rig = begin(&out);
+        scraped(rig);
+        leat_alloc_fail_at(n);
+        struct prometheus_scrape *scrape = &rig->state.scrape;
+        prometheus__scrape_begin(scrape, rig->target, 2000000000000, 2000000000000);
+        leat_rc rc = prometheus__page(scrape, PROMETHEUS_CLASSIC, &body, &rig->err);
+        rc = prometheus__scrape_end(scrape, rc == LEAT_OK, true, 4, 0.25);
+        failed = leat_alloc_failed();
+        leat_alloc_fail_at(0);
+        rig_tell(rig);
+        prometheus__scrape_clear(scrape);
+        bool said = strstr(rig->out.at, "b stale @") != NULL;
+        EXPECT(said == (rc == LEAT_OK));
+        EXPECT_OK(rig_page(rig, 2000000001000, PROMETHEUS_CLASSIC, "a 1\n"));
+        EXPECT(said != (strstr(rig->out.at, "b stale @") != NULL));
+        end(rig, &out);
+    }
+    failed = true;
+    for (uint64_t n = 1; failed; n++) {
+        struct out out;
+        struct rig *rig = begin(&out);
+        prometheus__target_begin(rig->target);
+        leat_timer_stop(rig->loop, &rig->target->timer);
+        scraped(rig);
+        leat_timer_start(rig->loop, &rig->target->timer, S);
+        prometheus__target_leave(rig->target);
+        rig->target = NULL;
+        run(rig, 10 * S);
+        leat_alloc_fail_at(n);
+        run(rig, 3 * S / 2);
+        failed = leat_alloc_failed();
+        leat_alloc_fail_at(0);
+        run(rig, 10 * S);
+        EXPECT_EQ(count(out.told.at, "a stale @"), 1);
+        EXPECT_EQ(count(out.told.at, "b stale @"), 1);
+        EXPECT_EQ(rig->state.target_count, 0);
+        end(rig, &out);
+    }
+}
