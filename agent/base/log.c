@@ -84,13 +84,13 @@ bool leat_log_may_among(struct leat_log_crowd *crowd, struct leat_log_limit *lim
         crowd->next_ns = mono_ns + LEAT_LOG_PERIOD_NS;
         crowd->said = 0;
     }
-    if (crowd->said == LEAT_LOG_CROWD_MAX) {
-        crowd->hushed += mono_ns >= limit->next_ns;
-        limit->missed++;
-        return false;
-    }
     if (!leat_log_may(limit, mono_ns, ret_missed))
         return false;
+    if (crowd->said == LEAT_LOG_CROWD_MAX) {
+        limit->missed = *ret_missed + 1;
+        crowd->hushed++;
+        return false;
+    }
     crowd->said++;
     *ret_hushed = crowd->hushed;
     crowd->hushed = 0;

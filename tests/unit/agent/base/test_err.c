@@ -35,38 +35,6 @@ LEAT_TEST(long_errors_are_cut)
 }
 
 /* Scenario: every code. Guarantees: a name, a text and a fate; out of the table is fatal, not a crash. */
-LEAT_TEST(a_crowd_says_no_more_lines_than_it_may)
-{
-    static struct leat_log_limit limits[10000];
-    struct leat_log_crowd crowd = {0};
-    uint32_t missed, hushed, said = 0, heard_of = 0;
-    for (uint64_t now = 1; now < 2 * LEAT_LOG_PERIOD_NS; now += LEAT_LOG_PERIOD_NS)
-        for (uint32_t i = 0; i < 10000; i++)
-            if (leat_log_may_among(&crowd, &limits[i], now, &missed, &hushed)) {
-                EXPECT_EQ(missed, 0);
-                heard_of += hushed;
-                said++;
-            }
-    EXPECT_EQ(said, 2 * LEAT_LOG_CROWD_MAX);
-    EXPECT_EQ(heard_of, 10000 - LEAT_LOG_CROWD_MAX);
-    struct leat_log_limit quiet = {0};
-    EXPECT(leat_log_may_among(&crowd, &quiet, 5 * LEAT_LOG_PERIOD_NS, &missed, &hushed));
-    EXPECT(!leat_log_may_among(&crowd, &quiet, 5 * LEAT_LOG_PERIOD_NS + 1, &missed, &hushed));
-}
-
-LEAT_TEST(base64_is_that_of_rfc_4648)
-{
-    static const char *const pairs[][2] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="},
-                                           {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}, {"\xff\xfe\xfb", "//77"}};
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-        struct leat_strbuf buf = {0};
-        leat_strbuf_puts(&buf, "");
-        leat_strbuf_base64(&buf, pairs[i][0], strlen(pairs[i][0]));
-        EXPECT_STR(buf.at, pairs[i][1]);
-        leat_strbuf_done(&buf);
-    }
-}
-
 LEAT_TEST(every_code_has_a_name_a_text_and_a_fate)
 {
     for (int rc = 0; rc < LEAT_RC_COUNT; rc++) {
@@ -95,6 +63,20 @@ LEAT_TEST_OOM(strbuf_is_whole_or_failed)
     }
     leat_strbuf_done(&buf);
     return rc;
+}
+
+/* Guarantees: the vectors of section 10. */
+LEAT_TEST(base64_is_that_of_rfc_4648)
+{
+    static const char *const pairs[][2] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="},
+                                           {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}, {"\xff\xfe\xfb", "//77"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        struct leat_strbuf buf = {0};
+        leat_strbuf_puts(&buf, "");
+        leat_strbuf_base64(&buf, pairs[i][0], strlen(pairs[i][0]));
+        EXPECT_STR(buf.at, pairs[i][1]);
+        leat_strbuf_done(&buf);
+    }
 }
 
 struct item {
@@ -141,4 +123,41 @@ LEAT_TEST(logs_are_limited)
             spoken++;
         }
     EXPECT_EQ(spoken, 3);
+}
+
+/* Scenario: ten thousand places of one kind speak at once, twice. Guarantees: so many lines in each period, and how many were kept
+ * back. */
+LEAT_TEST(a_crowd_says_no_more_lines_than_it_may)
+{
+    static struct leat_log_limit limits[10000];
+    struct leat_log_crowd crowd = {0};
+    uint32_t missed, hushed, said = 0, heard_of = 0;
+    for (uint64_t now = 1; now < 2 * LEAT_LOG_PERIOD_NS; now += LEAT_LOG_PERIOD_NS)
+        for (uint32_t i = 0; i < 10000; i++)
+            if (leat_log_may_among(&crowd, &limits[i], now, &missed, &hushed)) {
+                EXPECT_EQ(missed, 0);
+                heard_of += hushed;
+                said++;
+            }
+    EXPECT_EQ(said, 2 * LEAT_LOG_CROWD_MAX);
+    EXPECT_EQ(heard_of, 10000 - LEAT_LOG_CROWD_MAX);
+    struct leat_log_limit quiet = {0};
+    EXPECT(leat_log_may_among(&crowd, &quiet, 5 * LEAT_LOG_PERIOD_NS, &missed, &hushed));
+    EXPECT(!leat_log_may_among(&crowd, &quiet, 5 * LEAT_LOG_PERIOD_NS + 1, &missed, &hushed));
+}
+
+/* Scenario: one that has much to say, after others have had all the lines. Guarantees: one line of it was kept back, not all that it
+ * would not have said alone either; when it speaks it tells of all of them. */
+LEAT_TEST(what_a_crowd_kept_back_is_counted_in_lines)
+{
+    struct leat_log_limit others[LEAT_LOG_CROWD_MAX] = {0}, often = {0};
+    struct leat_log_crowd crowd = {0};
+    uint32_t missed, hushed;
+    for (uint32_t i = 0; i < LEAT_LOG_CROWD_MAX; i++)
+        EXPECT(leat_log_may_among(&crowd, &others[i], 1, &missed, &hushed));
+    for (uint64_t now = 2; now < 12; now++)
+        EXPECT(!leat_log_may_among(&crowd, &often, now, &missed, &hushed));
+    EXPECT(leat_log_may_among(&crowd, &often, 2 * LEAT_LOG_PERIOD_NS, &missed, &hushed));
+    EXPECT_EQ(missed, 10);
+    EXPECT_EQ(hushed, 1);
 }
