@@ -232,10 +232,10 @@ struct prometheus_target {
 
 /* ---- one scrape ---- */
 
-struct prometheus_undo {
+struct prometheus_undo { /* what an entry was before a page that may yet come to nothing */
     struct prometheus_entry *entry;
     int64_t last_ms;
-    uint32_t last_value;
+    uint32_t last_value, exemplar;
 };
 struct prometheus_held { /* a sample that waits to hear when its series was created */
     struct prometheus_entry *entry;
@@ -302,6 +302,7 @@ struct prometheus_sample {
 };
 leat_rc prometheus__sample(struct prometheus_scrape *scrape, struct prometheus_entry *entry,
                            const struct prometheus_sample *sample, struct leat_err *reterr);
+leat_rc prometheus__undo_note(struct prometheus_scrape *scrape, struct prometheus_entry *entry);
 void prometheus__follow(struct prometheus_scrape *scrape, struct prometheus_entry *entry); /* it stood behind the last one */
 leat_rc prometheus__held_flush(struct prometheus_scrape *scrape, int64_t start_ms, struct leat_err *reterr);
 /* Labels of one exemplar, sorted and encoded, go behind `exemplars`. False: out of memory. */

@@ -32,6 +32,7 @@ void prometheus__scrape_begin(struct prometheus_scrape *scrape, struct prometheu
     scrape->over_sample_limit = scrape->over_bucket_limit = false;
     scrape->held_count = scrape->undo_count = 0;
     scrape->exemplars.len = 0;
+    scrape->exemplars.failed = scrape->key.failed = false; /* for lack of memory, then */
     if (!scrape->done.next)
         leat_list_init(&scrape->done);
     if (target->cache.generation == 0)
@@ -207,6 +208,7 @@ static void forget_page(struct prometheus_scrape *scrape)
         const struct prometheus_undo *undo = &scrape->undo[--scrape->undo_count];
         undo->entry->last_ms = undo->last_ms;
         undo->entry->last_value = undo->last_value;
+        undo->entry->exemplar = undo->exemplar;
     }
 }
 

@@ -55,7 +55,7 @@ static leat_rc settle_family(struct prometheus_scrape *scrape, struct leat_err *
 
 /* ---- samples ---- */
 
-static leat_rc undo_note(struct prometheus_scrape *scrape, struct prometheus_entry *entry)
+leat_rc prometheus__undo_note(struct prometheus_scrape *scrape, struct prometheus_entry *entry)
 {
     if (scrape->undo_count == scrape->undo_room) {
         uint32_t room = scrape->undo_room ? 2 * scrape->undo_room : 64;
@@ -65,7 +65,7 @@ static leat_rc undo_note(struct prometheus_scrape *scrape, struct prometheus_ent
         scrape->undo = undo;
         scrape->undo_room = room;
     }
-    scrape->undo[scrape->undo_count++] = (struct prometheus_undo){entry, entry->last_ms, entry->last_value};
+    scrape->undo[scrape->undo_count++] = (struct prometheus_undo){entry, entry->last_ms, entry->last_value, entry->exemplar};
     return LEAT_OK;
 }
 
@@ -89,15 +89,13 @@ static enum fit fit_of(const struct prometheus_scrape *scrape, const struct prom
     return mixed(value) == main->last_value ? SENT_BEFORE : OTHER_VALUE;
 }
 
-static bool is_news(struct prometheus_entry *main, const struct prometheus_sample *sample, const uint8_t *labels)
+/* Of an exemplar, so that it is sent once; never 0. */
+static uint32_t exemplar_sum(const struct prometheus_sample *sample, const uint8_t *labels)
 {
     XXH64_hash_t hash = XXH3_64bits(labels, sample->exemplar.label_bytes);
     uint64_t value, time = (uint64_t)(sample->exemplar.has_time ? sample->exemplar.time_ms : 0);
     memcpy(&value, &sample->exemplar.value, sizeof value);
-    uint32_t sum = (uint32_t)(hash ^ hash >> 32 ^ value * 31 ^ value >> 32 ^ time * 131) | 1;
-    bool news = main->exemplar != sum;
-    main->exemplar = sum;
-    return news;
+    return (uint32_t)(hash ^ hash >> 32 ^ value * 31 ^ value >> 32 ^ time * 131) | 1;
 }
 
 /* A family so large, or a page without families. */
@@ -118,7 +116,11 @@ static leat_rc add(struct prometheus_scrape *scrape, struct prometheus_entry *ma
         exemplar.labels = scrape->exemplars.at + sample->label_at;
         if (!exemplar.has_time)
             exemplar.time_ms = time_ms;
-        if (is_news(main, sample, exemplar.labels)) {
+        uint32_t sum = exemplar_sum(sample, exemplar.labels);
+        if (main->exemplar != sum) {
+            if (prometheus__undo_note(scrape, main) != LEAT_OK)
+                return LEAT_ENOMEM;
+            main->exemplar = sum;
             extra.exemplars = &exemplar;
             extra.exemplar_count = 1;
         }
@@ -158,7 +160,7 @@ static leat_rc own_time(struct prometheus_scrape *scrape, struct prometheus_entr
     if (fit != FITS && fit != SENT_BEFORE)
         return LEAT_OK;
     if (fit == FITS) {
-        if (undo_note(scrape, main) != LEAT_OK)
+        if (prometheus__undo_note(scrape, main) != LEAT_OK)
             return LEAT_ENOMEM;
         main->last_ms = sample->time_ms;
         main->last_value = mixed(sample->value);

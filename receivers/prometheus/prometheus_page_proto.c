@@ -172,16 +172,20 @@ static void order_exemplars(struct proto_page *page)
         }
 }
 
-/* Those that are newer than what was sent last. */
-static uint32_t skip_old(struct proto_page *page, struct prometheus_entry *entry)
+/* Those that are newer than what was sent last, from *ret_first. */
+static leat_rc skip_old(struct proto_page *page, struct prometheus_entry *entry, uint32_t *ret_first)
 {
     uint32_t first = 0;
     while (first < page->exemplar_count && (uint32_t)page->exemplars[first].time_ms <= entry->exemplar &&
            entry->exemplar - (uint32_t)page->exemplars[first].time_ms < UINT32_MAX / 2)
         first++;
-    if (page->exemplar_count)
-        entry->exemplar = (uint32_t)page->exemplars[page->exemplar_count - 1].time_ms;
-    return first;
+    *ret_first = first;
+    if (first == page->exemplar_count)
+        return LEAT_OK;
+    if (prometheus__undo_note(page->scrape, entry) != LEAT_OK)
+        return LEAT_ENOMEM;
+    entry->exemplar = (uint32_t)page->exemplars[page->exemplar_count - 1].time_ms;
+    return LEAT_OK;
 }
 
 static leat_rc native_sample(struct proto_page *page, const struct prom_proto_family *family,
@@ -189,13 +193,15 @@ static leat_rc native_sample(struct proto_page *page, const struct prom_proto_fa
                              struct prometheus_sample *sample, struct leat_err *reterr)
 {
     struct prometheus_scrape *scrape = page->scrape;
+    if (entry->flags & PROMETHEUS_DROPPED) /* whatever is in it */
+        return prometheus__sample(scrape, entry, sample, reterr);
     leat_rc rc = prom_native_read(from->message, family->type == LEAT_PROM_GAUGE_HISTOGRAM, &page->native, reterr);
     if (rc != LEAT_OK)
         return rc;
     uint64_t limit = (uint64_t)scrape->target->job->conf->native_histogram_bucket_limit;
     if (limit && !prom_native_fit(&page->native, limit)) {
         scrape->over_bucket_limit = true;
-        scrape->kept_after_relabel += !(entry->flags & PROMETHEUS_DROPPED);
+        scrape->kept_after_relabel++;
         return LEAT_OK;
     }
     prom_native_reduce(&page->native, scrape->settings->schema_max);
@@ -206,8 +212,9 @@ static leat_rc native_sample(struct proto_page *page, const struct prom_proto_fa
     if (rc != LEAT_OK)
         return LEAT_RAISE(reterr, rc, 0, "native histogram: %s", leat_rc_text(rc));
     order_exemplars(page);
-    struct prometheus_entry *main = entry->main ? entry->main : entry;
-    uint32_t first = skip_old(page, main);
+    uint32_t first;
+    if (skip_old(page, entry->main ? entry->main : entry, &first) != LEAT_OK)
+        return no_memory(reterr);
     struct leat_prom_extra extra = {.start_ms = from->start_ms, .histogram = page->histogram.at,
                                     .histogram_bytes = (uint32_t)page->histogram.len, .exemplars = page->exemplars + first,
                                     .exemplar_count = page->exemplar_count - first};
