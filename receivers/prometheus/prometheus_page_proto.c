@@ -50,7 +50,7 @@ static bool key_of(struct prometheus_scrape *scrape, const struct prom_proto_fam
                    const struct prom_proto_metric *metric, const struct prom_proto_sample *sample)
 {
     struct pb_buf *key = &scrape->key;
-    uint8_t kind[2] = {0, (uint8_t)(sample->native ? 'n' : sample->suffix[0] ? sample->suffix[1] : 'v')};
+    uint8_t kind[2] = {0, (uint8_t)(sample->native ? 'n' : sample->suffix[0] ? sample->suffix[1] : sample->bound_name ? 'q' : 'v')};
     key->len = 0;
     pb_buf_raw(key, kind, sizeof kind);
     if (sample->bound_name)

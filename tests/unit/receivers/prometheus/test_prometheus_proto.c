@@ -197,3 +197,30 @@ LEAT_TEST(a_lack_of_memory_ends_with_its_page)
         rig_close(rig);
     }
 }
+
+/* Scenario:   a quantile whose bytes look like the beginning of another metric's name.
+ * Guarantees: they are two series. */
+LEAT_TEST(a_quantile_is_no_name)
+{
+    static const char name[] = "aaaaaaa\x02q2";
+    uint8_t bytes[8] = {sizeof name - 1, 'a', 'a', 'a', 'a', 'a', 'a', 'a'};
+    struct rig *rig = rig_open();
+    struct pb_buf page = {0};
+    double bound;
+    rig_ready(rig);
+    memcpy(&bound, bytes, sizeof bound);
+    size_t at = family(&page, "q2", SUMMARY), metric = pb_buf_open(&page, PB_TAG(4, PB_LEN)), summary = pb_buf_open(&page, PB_TAG(4, PB_LEN)),
+           quantile = pb_buf_open(&page, PB_TAG(3, PB_LEN));
+    put_double(&page, 1, bound);
+    put_double(&page, 2, 7);
+    pb_buf_close(&page, quantile);
+    pb_buf_close(&page, summary);
+    pb_buf_close(&page, metric);
+    end_family(&page, at);
+    put_counter(&page, name, 8, NULL, 0);
+    EXPECT_OK_ERR(take(rig, 1000, &page), &rig->err);
+    EXPECT_EQ(rig->counts[PROMETHEUS_DUPLICATE], 0);
+    EXPECT_EQ(rig->target->cache.by_raw.count, 4); /* q2_count and q2_sum, too */
+    pb_buf_done(&page);
+    rig_close(rig);
+}
