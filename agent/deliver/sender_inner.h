@@ -58,6 +58,7 @@ struct leat_sender__shot {
     struct leat_backoff backoff;
     enum leat_sender__state state;
     bool coded, canceled;
+    uint32_t failures;     /* to compress it, one after the other */
     uint32_t preparations; /* the sender's when it was encoded */
     struct leat_list link; /* sender->shots */
 };
@@ -72,7 +73,7 @@ struct leat_sender__shipment {
     uint32_t shots_open;
     uint64_t order_key;         /* of the request it was a part of; 0: it may have any */
     struct leat_timer timer;    /* encode at that time; until then what comes after it in its order waits as well */
-    uint32_t failures;          /* local ones */
+    uint32_t failures;          /* to encode it */
     struct leat_backoff backoff;
     struct leat_list link;      /* sender->shipments: their order is that of order keys */
 };
@@ -165,6 +166,8 @@ void leat_sender__complain(struct leat_sender *sender, enum leat_level level, co
 /* Two shipments instead of one of two items at least that has no requests and can be picked from, the second later.
  * False: it stays as it was. */
 bool leat_sender__shipment_halve(struct leat_sender__shipment *shipment, uint64_t apart_ns);
+/* Its halves instead of it; one item is dropped for that reason. */
+void leat_sender__shot_split(struct leat_sender__shot *shot, enum leat_drop reason, const char *text);
 /* True: it was encoded before the destination was last prepared; its items are being encoded anew instead. */
 bool leat_sender__shot_renew(struct leat_sender__shot *shot);
 void leat_sender__judge(struct leat_sender__shot *shot, const struct leat_reply *reply);

@@ -184,10 +184,10 @@ static void delivered(struct leat_sender__shot *shot, const struct leat_verdict 
     leat_sender__shot_end(shot);
 }
 
-static void split(struct leat_sender__shot *shot, const struct leat_verdict *verdict)
+void leat_sender__shot_split(struct leat_sender__shot *shot, enum leat_drop reason, const char *text)
 {
     if (shot->request->count < 2 || !can_pick(shot))
-        drop(shot, LEAT_DROP_TOO_LARGE, verdict->text);
+        drop(shot, reason, text);
     else
         halve(shot);
 }
@@ -339,7 +339,7 @@ static void act(struct leat_sender__shot *shot, const struct leat_verdict *verdi
         encode_again(shot);
         break;
     case LEAT_VERDICT_SPLIT:
-        split(shot, verdict);
+        leat_sender__shot_split(shot, LEAT_DROP_TOO_LARGE, verdict->text);
         break;
     case LEAT_VERDICT_DROP:
         refused(shot, verdict);

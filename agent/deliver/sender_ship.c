@@ -286,16 +286,27 @@ static leat_rc compress(struct leat_sender__shot *shot)
     return LEAT_OK;
 }
 
+/* There was no memory. It stays READY: it gives none back by itself. */
+static void compress_later(struct leat_sender__shot *shot)
+{
+    struct leat_sender *sender = shot->shipment->load->sender;
+    shot->failures = nothing_to_wait_for(sender) ? shot->failures + 1 : 0;
+    if (shot->failures < FAILURES_MAX)
+        leat_timer_start(sender->loop, &shot->timer, ENCODE_RETRY_NS);
+    else
+        leat_sender__shot_split(shot, LEAT_DROP_MEMORY, "compressed it takes more memory than there is");
+}
+
 void leat_sender__shot_go(struct leat_sender__shot *shot)
 {
     struct leat_sender *sender = shot->shipment->load->sender;
     if (shot->state != LEAT_SHOT_READY || !its_turn(shot) || leat_sender__shot_renew(shot))
         return;
-    if (compress(shot) != LEAT_OK) { /* memory is short: a moment later there may be some */
-        shot->state = LEAT_SHOT_BACKOFF;
-        leat_timer_start(sender->loop, &shot->timer, ENCODE_RETRY_NS);
+    if (compress(shot) != LEAT_OK) {
+        compress_later(shot);
         return;
     }
+    leat_timer_stop(sender->loop, &shot->timer);
     shot->state = LEAT_SHOT_OUT;
     if (!shot->backoff.began_ns)
         shot->backoff.began_ns = leat_loop_now_ns(sender->loop);
@@ -313,7 +324,7 @@ static void go_on(struct leat_sender *sender)
     for (struct leat_list *node = sender->shots.next; sender->keyed && node != &sender->shots;) {
         struct leat_sender__shot *shot = LEAT_CONTAINER(node, struct leat_sender__shot, link);
         node = node->next;
-        if (shot->state != LEAT_SHOT_READY || !its_turn(shot))
+        if (shot->state != LEAT_SHOT_READY || leat_timer_runs(&shot->timer) || !its_turn(shot))
             continue;
         leat_sender__shot_go(shot);
         node = sender->shots.next; /* others may have gone with it */

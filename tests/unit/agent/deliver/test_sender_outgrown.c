@@ -169,3 +169,43 @@ LEAT_TEST(an_item_does_not_wait_for_what_waits_behind_it)
     leat_pool_bind(before);
     leat_pool_close(pool);
 }
+
+/* ---- bodies that fit once, and not a second time beside it, compressed ---- */
+
+static leat_rc encode_large(void *state, const struct leat_batch *batch, struct leat_requests *out, struct leat_err *reterr)
+{
+    static uint8_t bytes[10 * LEAT_PAGE_BYTES];
+    uint64_t dice = 1;
+    leat_rc rc = toy.encode(state, batch, out, reterr);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)((dice = dice * 6364136223846793005u + 1442695040888963407u) >> 56);
+    leat_chain_done(&out->at[0].body);
+    return rc == LEAT_OK ? leat_chain_copy(&out->at[0].body, bytes, sizeof bytes / 4 * batch->item_count) : rc;
+}
+
+/* Scenario:   of four items there is memory for the body, but not for a compressed one beside it; of one item the same.
+ * Guarantees: what can be sent in parts is; what cannot is dropped for that reason. Nothing is tried for ever. */
+LEAT_TEST(what_cannot_be_compressed_for_want_of_memory_ends)
+{
+    static const uint32_t pages[] = {16, 4};
+    struct leat_pool *pool, *before = leat_pool_here();
+    for (uint32_t i = 0; i < 2; i++) {
+        struct leat_budget budget = {.hard_bytes = (uint64_t)pages[i] * LEAT_PAGE_BYTES};
+        EXPECT_OK(leat_pool_open(&budget, &pool));
+        leat_pool_bind(pool);
+        struct rig *rig = rig_new();
+        struct leat_codec codec = toy = kit_codec(&rig->codec);
+        codec.encode = encode_large;
+        rig->foreign = &codec;
+        rig->coding = LEAT_CODING_GZIP;
+        EXPECT_OK(rig_open(rig));
+        EXPECT_OK(rig_put(rig, i ? 1 : 4, 8));
+        EXPECT(rig_settle(rig, 60 * RIG_S));
+        EXPECT_EQ(rig_delivered(rig), i ? 0 : 4);
+        EXPECT_EQ(rig_dropped(rig, LEAT_DROP_MEMORY), i ? 1 : 0);
+        rig_close(rig);
+        EXPECT_EQ(leat_pool_blocks_out(pool), 0);
+        leat_pool_bind(before);
+        leat_pool_close(pool);
+    }
+}
