@@ -27,10 +27,12 @@ static struct leat_slice bound(const struct prometheus_scrape *scrape, const str
     return leat_slice_of(text, prom_number_put(value, text));
 }
 
-static leat_rc put_scraped(struct prometheus_scrape *scrape, struct leat_err *reterr)
+/* *ret_twice: a name that came twice; NULL: none did. */
+static void put_scraped(struct prometheus_scrape *scrape, const struct prom_label **ret_twice)
 {
     struct leat_label_edit *edit = &scrape->edit;
     char text[PROM_NUMBER_TEXT_MAX];
+    *ret_twice = NULL;
     leat_label_edit_clear(edit);
     leat_label_edit_put_str(edit, NAME, scrape->labels.metric);
     for (uint32_t i = 0; i < scrape->labels.count; i++) {
@@ -40,10 +42,8 @@ static leat_rc put_scraped(struct prometheus_scrape *scrape, struct leat_err *re
         uint32_t before = edit->count;
         leat_label_edit_put(edit, label->name, bound(scrape, label, text));
         if (edit->failed == LEAT_OK && edit->count == before)
-            return LEAT_RAISE(reterr, LEAT_EPARSE, 0, "label name is not unique (metric: %.*s, label name: %.*s)",
-                              SHOW(scrape->labels.metric), SHOW(label->name));
+            *ret_twice = label;
     }
-    return LEAT_OK;
 }
 
 /* ---- the target's ---- */
@@ -285,25 +285,23 @@ static leat_rc limits_of_cache(const struct prometheus_scrape *scrape, struct le
 /* Labels as they will be; *ret_keep false: relabelling dropped the series. */
 static leat_rc final_labels(struct prometheus_scrape *scrape, bool *ret_keep, struct leat_err *reterr)
 {
-    leat_rc rc = put_scraped(scrape, reterr);
-    if (rc != LEAT_OK)
-        return rc;
+    struct leat_label_edit *edit = &scrape->edit;
+    const struct prom_label *twice;
+    put_scraped(scrape, &twice);
     put_target(scrape);
-    *ret_keep = true;
-    if (scrape->target->job->metric_relabel)
-        rc = leat_relabel_apply(scrape->target->job->metric_relabel, &scrape->edit, ret_keep);
-    if (rc == LEAT_OK && *ret_keep && scrape->edit.count == 0)
-        *ret_keep = false;
-    if (rc == LEAT_OK && *ret_keep) {
+    leat_rc rc = leat_relabel_apply(scrape->target->job->metric_relabel, edit, ret_keep);
+    *ret_keep = *ret_keep && edit->count;
+    if (rc == LEAT_OK && *ret_keep) { /* what is dropped may be as wrong as it likes */
+        if (twice && leat_label_edit_get(edit, twice->name).len)
+            return LEAT_RAISE(reterr, LEAT_EPARSE, 0, "label name is not unique (metric: %.*s, label name: %.*s)",
+                              SHOW(scrape->labels.metric), SHOW(twice->name));
         rc = check_names(scrape, reterr);
-        if (rc == LEAT_OK)
-            rc = check_limits(scrape, reterr);
+        rc = rc == LEAT_OK ? check_limits(scrape, reterr) : rc;
         if (rc != LEAT_OK)
             return rc;
         put_external(scrape);
     }
-    rc = scrape->edit.failed != LEAT_OK ? scrape->edit.failed : rc;
-    return rc == LEAT_OK ? rc : LEAT_RAISE(reterr, rc, 0, "labels: %s", leat_rc_text(rc));
+    return edit->failed == LEAT_OK ? LEAT_OK : LEAT_RAISE(reterr, edit->failed, 0, "labels: %s", leat_rc_text(edit->failed));
 }
 
 static leat_rc fill(struct prometheus_scrape *scrape, struct prometheus_entry *entry)

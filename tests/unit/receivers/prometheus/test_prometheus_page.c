@@ -255,6 +255,8 @@ LEAT_TEST(series_are_relabelled)
     page_says(rig, 2000, TEXT, "drop_me 1\nold_a 2\n", "new_a 2 @2000\n");
     EXPECT_EQ(rig->counts[PROMETHEUS_GUESSED], 2);
     page_fails(rig, 3000, TEXT, "none 1\n", LEAT_EPARSE);
+    page_says(rig, 4000, TEXT, "drop_twice{a=\"1\",a=\"2\"} 1\nold_a 1\n", "new_a 1 @4000\n");
+    page_fails(rig, 5000, TEXT, "keep_twice{a=\"1\",a=\"2\"} 1\nold_a 1\n", LEAT_EPARSE);
     rig_close(rig);
 }
 
