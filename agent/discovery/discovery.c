@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "agent/base/alloc.h"
+#include "agent/base/counter.h"
 #include "agent/base/prom_units.h"
 #include "agent/discovery/discovery_inner.h"
 #include "agent/discovery/targets.h"
@@ -71,13 +72,19 @@ void leat_sd__changed(struct leat_sd_source *source)
         leat_timer_start(loop, &job->timer, job->published_ns && due > now ? due - now : 0);
 }
 
+static void failed(struct leat_discovery *discovery)
+{
+    discovery->counts.failures++;
+    leat_count(LEAT_COUNT_DISCOVERY_FAILURES, 1);
+}
+
 void leat_sd__failed(struct leat_sd_source *source, const char *fmt, ...)
 {
     char text[512];
     uint32_t missed;
     va_list args;
     source->failures++;
-    source->job->discovery->counts.failures++;
+    failed(source->job->discovery);
     if (!leat_log_may(&source->limit, leat_loop_now_ns(leat_sd__loop(source)), &missed))
         return;
     va_start(args, fmt);
@@ -252,14 +259,19 @@ static void publish(struct leat_timer *timer)
     struct leat_discovery *discovery = job->discovery;
     struct leat_target_list *list;
     uint32_t missed;
-    if (make_list(job, &list) != LEAT_OK) { /* the last list stands; another try follows */
-        discovery->counts.failures++;
+    uint64_t limited = leat_relabel_limited(job->relabel);
+    leat_rc rc = make_list(job, &list);
+    leat_count(LEAT_COUNT_DISCOVERY_REGEX_LIMIT, leat_relabel_limited(job->relabel) - limited);
+    if (rc != LEAT_OK) { /* the last list stands; another try follows */
+        failed(discovery);
         leat_timer_start(discovery->opts.loop, timer, LEAT_SD_DEBOUNCE_NS);
         return;
     }
     uint64_t now = leat_loop_now_ns(discovery->opts.loop);
     job->published_ns = now ? now : 1;
     discovery->counts.left_out += list->shown.left_out;
+    leat_count(LEAT_COUNT_DISCOVERY_OVER_LIMIT, list->shown.left_out);
+    leat_count(LEAT_COUNT_DISCOVERY_INVALID, list->shown.invalid);
     if (list->shown.left_out && leat_log_may(&job->left_out_limit, now, &missed))
         leat_log(LEAT_LOG_WARN, discovery->opts.who, "job %s: more than %u targets: %u are left out", job->conf->name,
                  LEAT_SD_TARGETS_MAX, list->shown.left_out);
@@ -270,10 +282,11 @@ static void publish(struct leat_timer *timer)
     leat_targets_unref(job->last);
     job->last = &list->shown;
     discovery->counts.lists++;
+    leat_count(LEAT_COUNT_DISCOVERY_LISTS, 1);
     if (discovery->opts.changed(discovery->opts.ctx, job->index, leat_targets_ref(job->last)) == LEAT_OK)
         return;
     job->last = leat_targets_unref(job->last); /* whatever the next list is, it is told */
-    discovery->counts.failures++;
+    failed(discovery);
     leat_log(LEAT_LOG_ERROR, discovery->opts.who, "job %s: out of memory: targets are told again", job->conf->name);
     leat_timer_start(discovery->opts.loop, timer, LEAT_SD_DEBOUNCE_NS);
 }

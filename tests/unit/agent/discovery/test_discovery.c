@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/base/alloc.h"
+#include "agent/base/counter.h"
 #include "agent/base/strbuf.h"
 #include "agent/discovery/discovery_inner.h"
 #include "agent/discovery/targets.h"
@@ -118,6 +119,7 @@ LEAT_TEST(discovery_makes_targets)
     bed.sd.statics = (struct leat_items){statics, 2};
     bed.relabel = (struct leat_items){&rule, 1};
     bed.params = (struct leat_params){params, 2};
+    uint64_t invalid = leat_counters[LEAT_COUNT_DISCOVERY_INVALID], lists = leat_counters[LEAT_COUNT_DISCOVERY_LISTS];
     EXPECT_OK(bed_open(&bed, NULL));
     EXPECT_EQ(bed.lists, 0); /* never from inside open */
     run_for(&bed, SECOND / 1000);
@@ -125,6 +127,8 @@ LEAT_TEST(discovery_makes_targets)
     EXPECT_EQ(bed.last->count, 3);
     EXPECT_EQ(bed.last->dropped, 1);
     EXPECT_EQ(bed.last->invalid, 2);
+    EXPECT_EQ(leat_counters[LEAT_COUNT_DISCOVERY_INVALID], invalid + 2);
+    EXPECT_EQ(leat_counters[LEAT_COUNT_DISCOVERY_LISTS], lists + 1);
     EXPECT_EQ(bed.last->duplicate, 1);
     EXPECT_STR(shown(&bed, 1), "http://a:1/metrics?a=label&a=c+2&b%26=%2Fx {__address__=\"a:1\", __metrics_path__=\"/metrics\", "
                                "__param_a=\"label\", \"__param_b&\"=\"/x\", __scheme__=\"http\", __scrape_interval__=\"15s\", "
