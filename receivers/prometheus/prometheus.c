@@ -13,7 +13,6 @@ const struct leat_counter_def prometheus__counters[] = {
     [PROMETHEUS_FAIL_CONNECT] = {FAILED, "reason=\"connection\"", FAILED_HELP},
     [PROMETHEUS_FAIL_TIMEOUT] = {FAILED, "reason=\"timeout\"", FAILED_HELP},
     [PROMETHEUS_FAIL_STATUS] = {FAILED, "reason=\"status\"", FAILED_HELP},
-    [PROMETHEUS_FAIL_TYPE] = {FAILED, "reason=\"content_type\"", FAILED_HELP},
     [PROMETHEUS_FAIL_PAGE] = {FAILED, "reason=\"malformed\"", FAILED_HELP},
     [PROMETHEUS_FAIL_BODY_SIZE] = {FAILED, "reason=\"body_size_limit\"", FAILED_HELP},
     [PROMETHEUS_FAIL_SAMPLE_LIMIT] = {FAILED, "reason=\"sample_limit\"", FAILED_HELP},

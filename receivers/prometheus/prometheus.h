@@ -25,7 +25,6 @@ enum prometheus_row {
     PROMETHEUS_FAIL_CONNECT,
     PROMETHEUS_FAIL_TIMEOUT,
     PROMETHEUS_FAIL_STATUS,
-    PROMETHEUS_FAIL_TYPE,
     PROMETHEUS_FAIL_PAGE,
     PROMETHEUS_FAIL_BODY_SIZE,
     PROMETHEUS_FAIL_SAMPLE_LIMIT,
@@ -51,6 +50,8 @@ enum prometheus_row {
     PROMETHEUS_ROWS
 };
 extern const struct leat_counter_def prometheus__counters[];
+/* Which limit an LEAT_EFULL is about (its sys); 0: max_series or max_series_per_target. */
+enum { PROMETHEUS_OVER_SAMPLES = 1, PROMETHEUS_OVER_BUCKETS, PROMETHEUS_OVER_TARGETS };
 
 /* ---- configuration ---- */
 

@@ -411,8 +411,8 @@ leat_rc prometheus__page(struct prometheus_scrape *scrape, enum prometheus_forma
         rc = prometheus__page_text(scrape, body, reterr);
     scrape->held_count = 0;
     if (rc == LEAT_OK && scrape->over_sample_limit)
-        return LEAT_RAISE(reterr, LEAT_EFULL, 1, "sample_limit exceeded");
+        return LEAT_RAISE(reterr, LEAT_EFULL, PROMETHEUS_OVER_SAMPLES, "sample_limit exceeded");
     if (rc == LEAT_OK && scrape->over_bucket_limit)
-        return LEAT_RAISE(reterr, LEAT_EFULL, 2, "native_histogram_bucket_limit exceeded");
+        return LEAT_RAISE(reterr, LEAT_EFULL, PROMETHEUS_OVER_BUCKETS, "native_histogram_bucket_limit exceeded");
     return rc;
 }

@@ -61,13 +61,12 @@ static enum prometheus_row row_of(const struct leat_err *err, bool page)
     case LEAT_ELIMIT:
         return page ? PROMETHEUS_FAIL_LABEL_LIMIT : PROMETHEUS_FAIL_BODY_SIZE;
     case LEAT_EFULL:
-        return err->sys == 1 ? PROMETHEUS_FAIL_SAMPLE_LIMIT
-               : err->sys == 2 ? PROMETHEUS_FAIL_BUCKET_LIMIT
-               : err->sys == 3 ? PROMETHEUS_FAIL_TARGET_LIMIT : PROMETHEUS_FAIL_SERIES_LIMIT;
+        return err->sys == PROMETHEUS_OVER_SAMPLES   ? PROMETHEUS_FAIL_SAMPLE_LIMIT
+               : err->sys == PROMETHEUS_OVER_BUCKETS ? PROMETHEUS_FAIL_BUCKET_LIMIT
+               : err->sys == PROMETHEUS_OVER_TARGETS ? PROMETHEUS_FAIL_TARGET_LIMIT
+                                                     : PROMETHEUS_FAIL_SERIES_LIMIT;
     case LEAT_EREFUSED:
         return PROMETHEUS_FAIL_STATUS;
-    case LEAT_EUNSUPPORTED:
-        return PROMETHEUS_FAIL_TYPE;
     default:
         return page ? PROMETHEUS_FAIL_PAGE : PROMETHEUS_FAIL_CONNECT;
     }
@@ -152,7 +151,7 @@ static void scrape(struct prometheus_target *target)
     target->started_ns = world->mono_ns(world);
     if (target->job->over_target_limit) {
         struct leat_err err = {0};
-        (void)LEAT_RAISE(&err, LEAT_EFULL, 3, "target_limit exceeded (number of targets: %u, limit: %lu)",
+        (void)LEAT_RAISE(&err, LEAT_EFULL, PROMETHEUS_OVER_TARGETS, "target_limit exceeded (number of targets: %u, limit: %lu)",
                          target->job->targets->count, (unsigned long)target->job->settings.target_limit);
         finish(target, &err, PROMETHEUS_UNKNOWN, &(struct leat_chain){0}, 0);
         return;
