@@ -5,12 +5,11 @@ import json
 import socket
 import ssl
 import threading
-import time
 from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from leatkit import Peer, free_port, until
+from leatkit import otlp_out, until
 from test_tls import Authority
 
 
@@ -185,4 +184,22 @@ def test_a_list_that_flaps(agent, target):
     say('second')
     until(lambda: page.asked['/second'], 20, one.log)
     assert one.total('leat_prometheus_scrapes_failed_total') == 0
+    assert one.stop() == 0
+
+
+# Guarantees: external labels stand on every series, in place of what a page says; the formats asked for are those of the job, escaped as it says.
+def test_external_labels_and_formats(agent, peer, target):
+    page, sink = target(), peer()
+    page.answers['/one'] = 200, {'Content-Type': 'text/plain; version=0.0.4'}, b'page_up{cluster="mine",x="y"} 1\n'
+    conf = {'global': {'scrape_interval': '1s', 'external_labels': {'cluster': 'main', 'zone': 'z1'}},
+            'scrape_configs': [job('one', page, scrape_protocols=['OpenMetricsText1.0.0', 'PrometheusText0.0.4'], metric_name_escaping_scheme='underscores')]}
+    one = agent({'receivers': {'prometheus': {'config': conf}}, 'exporters': {'otlp_http': otlp_out(sink.url, encoding='json')},
+                 'service': {'pipelines': {'metrics': {'receivers': ['prometheus'], 'exporters': ['otlp_http']}}}})
+    until(lambda: sink.delivered(), 15, one.log)
+    found = {}
+    for resource in json.loads(sink.delivered()[0].body)['resourceMetrics']:
+        for metric in resource['scopeMetrics'][0]['metrics']:
+            found[metric['name']] = {a['key']: a['value']['stringValue'] for a in metric['gauge']['dataPoints'][0]['attributes']}
+    assert found['page_up'] == {'cluster': 'main', 'zone': 'z1', 'x': 'y'} and found['up'] == {'cluster': 'main', 'zone': 'z1'}
+    assert page.last('/one')['Accept'] == 'application/openmetrics-text;version=1.0.0;escaping=underscores;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.4'
     assert one.stop() == 0
