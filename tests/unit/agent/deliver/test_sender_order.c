@@ -267,8 +267,8 @@ static void answering(struct kit_carrier *carrier, const struct leat_parcel *par
     }
 }
 
-/* Scenario: many series of events: answers of every kind, at any time, and memory that is missing now and then. Guarantees: each
- * key's items are taken in order, and all end. */
+/* Scenario: many series of events: answers of every kind, at any time, memory that is missing now and then, a stop at any time,
+ * with patience or without. Guarantees: each key's items are taken in order, and all end. */
 LEAT_TEST(order_keys_hold_through_anything)
 {
     for (uint64_t seed = 1; seed <= 300; seed++) {
@@ -286,10 +286,17 @@ LEAT_TEST(order_keys_hold_through_anything)
             EXPECT_OK(rig_put(rig, 1 + roll(20), 8));
             rig_run(rig, roll(500) * RIG_MS);
         }
-        if (!rig_settle(rig, 600 * RIG_S))
+        bool drained = seed % 3, abandoned = seed % 3 == 2;
+        if (drained)
+            rig_drain(rig);
+        if (abandoned) {
+            rig_run(rig, roll(3000) * RIG_MS);
+            leat_sender_abandon(rig->sender);
+        }
+        if (!rig_settle(rig, abandoned ? 2 * RIG_S : 600 * RIG_S))
             fail_msg("seed %llu: not all has ended", (unsigned long long)seed);
         EXPECT_EQ(rig->carrier.key_clashes, 0);
-        EXPECT(failing > 4 || rig_delivered(rig) + rig_dropped(rig, LEAT_DROP_REFUSED) == rig->next_id);
+        EXPECT(failing > 4 || abandoned || rig_delivered(rig) + rig_dropped(rig, LEAT_DROP_REFUSED) == rig->next_id);
         rig_close(rig);
     }
 }

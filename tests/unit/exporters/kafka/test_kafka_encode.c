@@ -196,6 +196,14 @@ LEAT_TEST(kafka_bounds_the_topics_that_data_may_name)
         EXPECT_EQ(bench.counts[KAFKA_COUNT_TOPICS_OVER], 2 * round);
         leat_requests_done(&out);
     }
+    static const struct leat_meta_pair pairs[] = {{"x-topic", "by_header"}};
+    bench.own.topic_from_attribute = NULL;
+    bench.own.signals[LEAT_LOGS].topic_from_metadata_key = "x-topic";
+    batch->meta = leat_meta_new(pairs, 1);
+    struct leat_requests out = encode(&bench, batch);
+    EXPECT_STR(out.at[0].url, "otlp_logs");
+    EXPECT_EQ(out.at[0].tag & KAFKA_TAG_TOPIC_OF_DATA, 0);
+    leat_requests_done(&out);
     leat_batch_free(batch);
     kafka_close(&bench.state);
 }
