@@ -211,7 +211,8 @@ struct layout_run {
     int32_t span_offset;
     uint32_t span_length;
     bool open;
-    int64_t last_index, last_count;
+    int64_t last_index;
+    uint64_t last_count;
 };
 
 static void span_end(struct layout_run *run)
@@ -225,16 +226,16 @@ static void span_end(struct layout_run *run)
     pb_buf_close(run->spans, at);
 }
 
-static void delta_put(struct layout_run *run, int64_t count)
+static void delta_put(struct layout_run *run, uint64_t count)
 {
-    int64_t delta = count - run->last_count;
+    int64_t delta = (int64_t)(count - run->last_count);
     uint8_t bytes[10];
     pb_buf_raw(run->deltas, bytes, (size_t)(pb_put_varint(bytes, (uint64_t)delta << 1 ^ (uint64_t)(delta >> 63)) - bytes));
     run->last_count = count;
     run->span_length++;
 }
 
-static void bucket_put(struct layout_run *run, int64_t index, int64_t count)
+static void bucket_put(struct layout_run *run, int64_t index, uint64_t count)
 {
     int64_t gap = run->open ? index - run->last_index - 1 : index;
     if (!run->open || gap > GAP_MAX) {
@@ -252,18 +253,19 @@ static void bucket_put(struct layout_run *run, int64_t index, int64_t count)
 
 /* One count of the dense buckets; those that fall together at the smaller scale are summed. */
 struct sum {
-    int64_t index, count;
+    int64_t index;
+    uint64_t count;
     bool open;
 };
 static void sum_add(struct layout_run *run, struct sum *sum, int64_t index, uint64_t count)
 {
     if (sum->open && sum->index == index) {
-        sum->count += (int64_t)count;
+        sum->count += count;
         return;
     }
     if (sum->open && sum->count)
         bucket_put(run, sum->index, sum->count);
-    *sum = (struct sum){index, (int64_t)count, true};
+    *sum = (struct sum){index, count, true};
 }
 
 static void buckets_put(struct pb_buf *out, struct leat_slice message, uint32_t spans_number, int scale_down)
@@ -281,8 +283,10 @@ static void buckets_put(struct pb_buf *out, struct leat_slice message, uint32_t 
             continue;
         if (field.wire == PB_VARINT)
             sum_add(&run, &sum, (index++ >> scale_down) + 1, field.value);
+        if (field.wire != PB_LEN)
+            continue;
         const uint8_t *at = field.at, *end = field.at + field.len;
-        for (uint64_t count; field.wire == PB_LEN && at < end && (at = pb_varint(at, end, &count)) != NULL;)
+        for (uint64_t count; at < end && (at = pb_varint(at, end, &count)) != NULL;)
             sum_add(&run, &sum, (index++ >> scale_down) + 1, count);
     }
     if (sum.open && sum.count)

@@ -11,10 +11,11 @@
 #include "proto/remote_write/rw_to_otlp_inner.h"
 
 #define CUSTOM_BUCKETS (-53)
+#define START_S_MAX 9.2e9 /* nanoseconds of it fit */
 
 /* What a series says in its labels. */
 struct said {
-    struct leat_slice name, job, instance, bound; /* bound: of le or quantile */
+    struct leat_slice name, job, instance, le, quantile;
     struct leat_slice scope_name, scope_version, schema_url;
     bool has_scope_attributes;
 };
@@ -42,8 +43,10 @@ static struct said said_of(const struct leat_prom_series *series)
             said.job = value;
         else if (leat_slice_is(name, "instance"))
             said.instance = value;
-        else if (leat_slice_is(name, "le") || leat_slice_is(name, "quantile"))
-            said.bound = value;
+        else if (leat_slice_is(name, "le"))
+            said.le = value;
+        else if (leat_slice_is(name, "quantile"))
+            said.quantile = value;
         else if (leat_slice_is(name, "otel_scope_name"))
             said.scope_name = value;
         else if (leat_slice_is(name, "otel_scope_version"))
@@ -329,7 +332,7 @@ static bool add_sample(struct rw_scrape *scrape, struct rw_metric *metric, struc
 {
     double value = sample->value;
     if (metric->kind != OTLP_GAUGE && is_created(metric, said->name)) {
-        group->start_ms = leat_prom_is_stale(value) || !isfinite(value) ? 0 : (int64_t)(value * 1000);
+        group->start_ms = fabs(value) < START_S_MAX ? (int64_t)(value * 1000) : 0; /* NaN neither */
         return true;
     }
     if (metric->kind == OTLP_GAUGE || metric->kind == OTLP_SUM) {
@@ -347,7 +350,7 @@ static bool add_sample(struct rw_scrape *scrape, struct rw_metric *metric, struc
         group->has_count = true;
         return true;
     }
-    return add_value(scrape, group, said->bound, value);
+    return add_value(scrape, group, metric->kind == OTLP_SUMMARY ? said->quantile : said->le, value);
 }
 
 static bool add_exemplars(struct rw_scrape *scrape, struct rw_group *group, const struct leat_prom_sample *sample)

@@ -131,10 +131,15 @@ static bool put_number(struct pb_buf *out, const struct rw_group *group, enum ot
     return true;
 }
 
+/* What is no number comes first: an order for any page. */
 static int by_bound(const void *a, const void *b)
 {
     const struct rw_sum_value *x = a, *y = b;
-    return x->bound != y->bound ? (x->bound < y->bound ? -1 : 1) : (x->place > y->place) - (x->place < y->place);
+    if (isnan(x->bound) != isnan(y->bound))
+        return isnan(x->bound) ? -1 : 1;
+    if (x->bound < y->bound || x->bound > y->bound)
+        return x->bound < y->bound ? -1 : 1;
+    return (x->place > y->place) - (x->place < y->place);
 }
 
 static uint64_t whole(double value) { return value >= 0 && value < 18446744073709551616.0 ? (uint64_t)value : 0; }
@@ -156,7 +161,7 @@ static void put_bounds(struct pb_buf *out, const struct rw_group *group, bool st
         uint8_t bytes[8];
         (void)pb_put_fixed64(bytes, stale ? 0 : whole(upto - before));
         pb_buf_raw(out, bytes, sizeof bytes);
-        before = upto;
+        before = upto > before ? upto : before; /* a page that counts backwards does not count twice */
     }
     pb_buf_close(out, at);
     if (count == 0)
@@ -222,14 +227,15 @@ static bool put_summary(struct pb_buf *out, const struct rw_group *group)
 /* ---- native histograms ---- */
 
 struct native {
-    double count, sum, zero_threshold, zero_count;
+    uint64_t count, zero_count;
+    double sum, zero_threshold;
     int32_t schema;
     struct leat_slice message;
 };
 
-static double number_of(const struct pb_field *field)
+static uint64_t whole_of(const struct pb_field *field)
 {
-    return field->wire == PB_FIXED64 ? pb_double(field->value) : (double)field->value;
+    return field->wire == PB_FIXED64 ? whole(pb_double(field->value)) : field->value;
 }
 
 static struct native native_of(struct leat_slice message)
@@ -239,15 +245,15 @@ static struct native native_of(struct leat_slice message)
     struct pb_field field;
     while (pb_next(&reader, &field) == 1) {
         if (field.number == 1 || field.number == 2)
-            native.count = number_of(&field);
+            native.count = whole_of(&field);
         else if (field.number == 3)
-            native.sum = number_of(&field);
+            native.sum = pb_double(field.value);
         else if (field.number == 4)
             native.schema = (int32_t)pb_zigzag(field.value);
         else if (field.number == 5)
-            native.zero_threshold = number_of(&field);
+            native.zero_threshold = pb_double(field.value);
         else if (field.number == 6 || field.number == 7)
-            native.zero_count = number_of(&field);
+            native.zero_count = whole_of(&field);
     }
     return native;
 }
@@ -301,32 +307,70 @@ static void put_varint(struct pb_buf *out, uint64_t value)
     pb_buf_raw(out, bytes, (size_t)(pb_put_varint(bytes, value) - bytes));
 }
 
-/* One side as dense buckets, the gaps between spans with it. */
-static void put_side(struct pb_buf *out, uint32_t number, const struct native *native, uint32_t spans_number)
+struct side {
+    struct leat_slice rest; /* of the message, behind the spans that were read */
+    uint32_t number;        /* of its spans; its counts are behind it */
+    int64_t next;           /* index of the next bucket */
+    uint64_t left;          /* buckets of the span */
+};
+
+static struct side side_of(const struct native *native, uint32_t number)
+{
+    return (struct side){.rest = native->message, .number = number};
+}
+
+/* The index of the next bucket, as Prometheus counts them; false: no more. */
+static bool bucket_next(struct side *side, int64_t *ret_index)
+{
+    struct leat_slice span;
+    struct pb_field field;
+    while (side->left == 0) {
+        if (!otlp_message_next(&side->rest, side->number, &span))
+            return false;
+        side->next += otlp_get(span, 1, &field) ? (int32_t)pb_zigzag(field.value) : 0;
+        side->left = otlp_get(span, 2, &field) ? (uint32_t)field.value : 0;
+    }
+    *ret_index = side->next++;
+    side->left--;
+    return true;
+}
+
+/* How often the resolution is to be halved for a side to have at most BUCKETS_MAX buckets, the empty ones between others with it. */
+static uint32_t halvings(const struct native *native, uint32_t number)
+{
+    struct side side = side_of(native, number);
+    int64_t first, last, index;
+    uint32_t shift = 0;
+    if (!bucket_next(&side, &first))
+        return 0;
+    for (last = first; bucket_next(&side, &index);)
+        last = index;
+    while (((last - 1) >> shift) - ((first - 1) >> shift) >= BUCKETS_MAX)
+        shift++;
+    return shift;
+}
+
+/* One side as dense buckets: what lies between spans is empty. OTLP counts one less than Prometheus. */
+static void put_side(struct pb_buf *out, uint32_t number, const struct native *native, uint32_t spans_number, uint32_t shift)
 {
     struct counts counts = {.reader = pb_flat_of(native->message.at, native->message.len), .deltas = spans_number + 1,
                             .floats = spans_number + 2};
-    struct leat_slice rest = native->message, span;
-    uint32_t written = 0;
-    bool first = true;
-    size_t side = pb_buf_open(out, PB_TAG(number, PB_LEN)), buckets = 0;
-    while (otlp_message_next(&rest, spans_number, &span)) {
-        struct pb_field field;
-        int32_t offset = otlp_get(span, 1, &field) ? (int32_t)pb_zigzag(field.value) : 0;
-        uint64_t length = otlp_get(span, 2, &field) ? field.value : 0;
-        if (first) {
-            int64_t from = (int64_t)offset - 1;
-            pb_buf_varint(out, PB_TAG(1, PB_VARINT), (uint64_t)from << 1 ^ (uint64_t)(from >> 63));
-            buckets = pb_buf_open(out, PB_TAG(2, PB_LEN));
+    struct side spans = side_of(native, spans_number);
+    size_t side = pb_buf_open(out, PB_TAG(number, PB_LEN));
+    int64_t index, at;
+    if (bucket_next(&spans, &index)) {
+        uint64_t count = counts_next(&counts);
+        at = (index - 1) >> shift;
+        pb_buf_varint(out, PB_TAG(1, PB_VARINT), (uint64_t)at << 1 ^ (uint64_t)(at >> 63));
+        size_t buckets = pb_buf_open(out, PB_TAG(2, PB_LEN));
+        while (bucket_next(&spans, &index)) {
+            for (; at < (index - 1) >> shift; at++, count = 0)
+                put_varint(out, count);
+            count += counts_next(&counts);
         }
-        for (int32_t i = 0; !first && i < offset && written < BUCKETS_MAX; i++, written++)
-            put_varint(out, 0);
-        for (uint64_t i = 0; i < length && written < BUCKETS_MAX; i++, written++)
-            put_varint(out, counts_next(&counts));
-        first = false;
-    }
-    if (!first)
+        put_varint(out, count);
         pb_buf_close(out, buckets);
+    }
     pb_buf_close(out, side);
 }
 
@@ -342,12 +386,14 @@ static bool put_exponential(struct pb_buf *out, const struct rw_group *group)
     if (stale) {
         pb_buf_varint(out, PB_TAG(10, PB_VARINT), NO_RECORDED_VALUE);
     } else {
-        pb_buf_fixed64(out, PB_TAG(4, PB_FIXED64), whole(native.count));
+        uint32_t positive = halvings(&native, 11), negative = halvings(&native, 8), shift = positive > negative ? positive : negative;
+        int32_t scale = native.schema - (int32_t)shift;
+        pb_buf_fixed64(out, PB_TAG(4, PB_FIXED64), native.count);
         put_double(out, 5, native.sum);
-        pb_buf_varint(out, PB_TAG(6, PB_VARINT), (uint32_t)native.schema << 1 ^ (uint32_t)(native.schema >> 31));
-        pb_buf_fixed64(out, PB_TAG(7, PB_FIXED64), whole(native.zero_count));
-        put_side(out, 8, &native, 11);
-        put_side(out, 9, &native, 8);
+        pb_buf_varint(out, PB_TAG(6, PB_VARINT), (uint32_t)scale << 1 ^ (uint32_t)(scale >> 31));
+        pb_buf_fixed64(out, PB_TAG(7, PB_FIXED64), native.zero_count);
+        put_side(out, 8, &native, 11, shift);
+        put_side(out, 9, &native, 8, shift);
         if (native.zero_threshold > 0)
             put_double(out, 14, native.zero_threshold);
     }
@@ -386,7 +432,7 @@ static bool put_custom(struct pb_buf *out, const struct rw_group *group)
 {
     struct native native = native_of(group->native);
     bool stale = leat_prom_is_stale(native.sum);
-    if (!stale && native.count <= 0 && (native.sum > 0 || native.sum < 0))
+    if (!stale && native.count == 0 && (native.sum > 0 || native.sum < 0))
         return false;
     size_t at = pb_buf_open(out, PB_TAG(1, PB_LEN));
     put_attributes(out, 9, group, OTLP_HISTOGRAM);
@@ -394,7 +440,7 @@ static bool put_custom(struct pb_buf *out, const struct rw_group *group)
     if (stale) {
         pb_buf_varint(out, PB_TAG(10, PB_VARINT), NO_RECORDED_VALUE);
     } else {
-        pb_buf_fixed64(out, PB_TAG(4, PB_FIXED64), whole(native.count));
+        pb_buf_fixed64(out, PB_TAG(4, PB_FIXED64), native.count);
         put_double(out, 5, native.sum);
     }
     put_custom_buckets(out, &native);

@@ -297,6 +297,101 @@ LEAT_TEST(samples_become_points)
     leat_chain_done(&otlp);
 }
 
+/* A page's samples, converted and unpacked. */
+struct told {
+    struct leat_chain otlp;
+    struct leat_slice flat;
+    Opentelemetry__Proto__Collector__Metrics__V1__ExportMetricsServiceRequest *data;
+};
+static struct told tell(struct scraped *scraped)
+{
+    struct told told = {{0}};
+    struct otlp_counts counts = {0};
+    uint32_t items;
+    EXPECT_OK(convert(scraped, &told.otlp, &items));
+    EXPECT_OK(otlp_validate(LEAT_METRICS, &told.otlp, &counts, NULL));
+    EXPECT_EQ(counts.items, items);
+    EXPECT_OK(leat_chain_flat(&told.otlp, &told.flat));
+    told.data = opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__unpack(NULL, told.flat.len, told.flat.at);
+    assert_non_null(told.data);
+    return told;
+}
+static void told_done(struct told *told)
+{
+    opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__free_unpacked(told->data, NULL);
+    leat_mem_unref(told->flat.mem);
+    leat_chain_done(&told->otlp);
+}
+
+/* Scenario:   pages that lie: bounds of both kinds, one that is no number, counts that fall, absurd created times.
+ * Guarantees: the kind says which label is the bound; there is one order for any bounds; what a bucket counts is not counted twice. */
+LEAT_TEST(odd_pages_become_points)
+{
+    struct scraped scraped = {.target = leat_prom_target_new(LEAT_SLICE("node"), LEAT_SLICE("h:1"), (struct leat_slice){0})};
+    family(&scraped, LEAT_PROM_HISTOGRAM, "h");
+    sample(&scraped, "__name__=h_bucket,le=4,quantile=0.5", 3, NULL);
+    sample(&scraped, "__name__=h_bucket,le=NaN,quantile=0.5", 1, NULL);
+    sample(&scraped, "__name__=h_bucket,le=1,quantile=0.5", 5, NULL);
+    sample(&scraped, "__name__=h_bucket,le=+Inf,quantile=0.5", 9, NULL);
+    sample(&scraped, "__name__=h_count,quantile=0.5", 9, NULL);
+    sample(&scraped, "__name__=h_created,quantile=0.5", 1e300, NULL);
+    family(&scraped, LEAT_PROM_SUMMARY, "s");
+    sample(&scraped, "__name__=s,le=7,quantile=0.5", 3, NULL);
+    sample(&scraped, "__name__=s_count,le=7", 4, NULL);
+    sample(&scraped, "__name__=s_created,le=7", 1.5, NULL);
+    struct told told = tell(&scraped);
+    const metric_pb *h = find(told.data, "h", OTLP_HISTOGRAM), *s = find(told.data, "s", OTLP_SUMMARY);
+    assert_true(h && s);
+    EXPECT_EQ(h->histogram->n_data_points, 1);
+    const Opentelemetry__Proto__Metrics__V1__HistogramDataPoint *point = h->histogram->data_points[0];
+    EXPECT_EQ(point->n_explicit_bounds, 3);
+    EXPECT(isnan(point->explicit_bounds[0]) && point->explicit_bounds[1] == 1 && point->explicit_bounds[2] == 4);
+    static const uint64_t counts[] = {1, 4, 0, 4};
+    EXPECT_EQ(point->n_bucket_counts, 4);
+    for (size_t i = 0; i < 4; i++)
+        EXPECT_EQ(point->bucket_counts[i], counts[i]);
+    EXPECT_EQ(point->start_time_unix_nano, 0);
+    EXPECT_EQ(s->summary->data_points[0]->n_quantile_values, 1);
+    EXPECT(s->summary->data_points[0]->quantile_values[0]->quantile == 0.5);
+    EXPECT_EQ(s->summary->data_points[0]->start_time_unix_nano, 1500000000);
+    told_done(&told);
+}
+
+/* Scenario:   a native histogram of schema 8 with one value near zero and one very large, and a count of all 64 bits.
+ * Guarantees: dense buckets stay few: the resolution is halved, and nothing of the counts is lost. */
+LEAT_TEST(a_wide_native_histogram_is_made_coarser)
+{
+    struct pb_buf native = {0};
+    pb_buf_varint(&native, PB_TAG(1, PB_VARINT), UINT64_MAX);
+    pb_buf_varint(&native, PB_TAG(4, PB_VARINT), 16); /* schema 8 */
+    pb_buf_varint(&native, PB_TAG(6, PB_VARINT), UINT64_MAX - 7);
+    static const uint8_t span[] = {0x08, 0xff, 0xfe, 0x0f, 0x10, 2}; /* from -131008 on, 2 */
+    static const uint8_t far[] = {0x08, 0x80, 0x80, 0x20, 0x10, 1};  /* 262144 further, 1 */
+    pb_buf_bytes(&native, PB_TAG(11, PB_LEN), span, sizeof span);
+    pb_buf_bytes(&native, PB_TAG(11, PB_LEN), far, sizeof far);
+    pb_buf_bytes(&native, PB_TAG(12, PB_LEN), "\x02\x04\x00", 3); /* 1, 3, 3 */
+    struct leat_prom_extra extra = {.histogram = native.at, .histogram_bytes = (uint32_t)native.len};
+    struct scraped scraped = {.target = leat_prom_target_new(LEAT_SLICE("node"), LEAT_SLICE("h:1"), (struct leat_slice){0})};
+    family(&scraped, LEAT_PROM_HISTOGRAM, "h");
+    sample(&scraped, "__name__=h", 1, &extra);
+    struct told told = tell(&scraped);
+    const metric_pb *h = find(told.data, "h", OTLP_EXPONENTIAL_HISTOGRAM);
+    assert_non_null(h);
+    const Opentelemetry__Proto__Metrics__V1__ExponentialHistogramDataPoint *point = h->exponential_histogram->data_points[0];
+    EXPECT(point->count == UINT64_MAX && point->zero_count == UINT64_MAX - 7);
+    EXPECT_EQ(point->scale, 8 - 3);
+    uint64_t total = 0;
+    for (size_t i = 0; i < point->positive->n_bucket_counts; i++)
+        total += point->positive->bucket_counts[i];
+    EXPECT_EQ(total, 7);
+    EXPECT_EQ(point->positive->offset, (-131008 - 1) >> 3);
+    EXPECT_EQ(point->positive->n_bucket_counts, 32770);
+    EXPECT_EQ(point->positive->bucket_counts[1], 3);
+    EXPECT_EQ(point->positive->bucket_counts[32769], 3);
+    told_done(&told);
+    pb_buf_done(&native);
+}
+
 LEAT_TEST_OOM(samples_to_points_survives_any_failed_allocation)
 {
     struct scraped scraped = page();
