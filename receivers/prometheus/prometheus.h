@@ -189,6 +189,7 @@ struct prometheus_job {
     struct leat_relabel *metric_relabel; /* NULL: none */
     struct leat_fetcher *fetcher;
     struct leat_targets *targets; /* the last list; referenced */
+    struct leat_timer again;      /* it has not been taken whole, for lack of memory */
     uint64_t limited; /* searches of metric_relabel that were counted */
     bool over_target_limit;
 };
@@ -213,7 +214,7 @@ struct prometheus_target {
     struct leat_labels shown; /* without "__": put on every series; slices of `at` */
     struct leat_ticks ticks;
     struct leat_timer timer;
-    struct leat_fetch_site *site;
+    struct leat_fetch_site *site; /* made with the first scrape */
     struct leat_fetch fetch;
     struct prometheus_cache cache;
     struct leat_prom_series *reports[PROMETHEUS_REPORTS];
@@ -351,7 +352,7 @@ void prometheus__close(void *state);
 
 void prometheus__targets_changed(void *ctx, uint32_t job, struct leat_targets *targets);
 struct prometheus_target *prometheus__target_new(struct prometheus_job *job, struct leat_targets *list,
-                                                 const struct leat_target *at, struct leat_err *reterr);
+                                                 const struct leat_target *at); /* NULL: out of memory */
 void prometheus__target_begin(struct prometheus_target *target);
 void prometheus__target_leave(struct prometheus_target *target);
 void prometheus__target_free(struct prometheus_target *target);

@@ -148,11 +148,14 @@ static void on_fetched(struct leat_fetch *fetch, struct leat_fetch_reply *reply,
 static void scrape(struct prometheus_target *target)
 {
     struct leat_world *world = world_of(target);
+    struct leat_err err = {0};
     target->started_ns = world->mono_ns(world);
-    if (target->job->over_target_limit) {
-        struct leat_err err = {0};
+    if (target->job->over_target_limit)
         (void)LEAT_RAISE(&err, LEAT_EFULL, PROMETHEUS_OVER_TARGETS, "target_limit exceeded (number of targets: %u, limit: %lu)",
                          target->job->targets->count, (unsigned long)target->job->settings.target_limit);
+    else if (!target->site)
+        err.code = leat_fetch_site_open(target->job->fetcher, target->at->url, &target->site, &err);
+    if (err.code != LEAT_OK) {
         finish(target, &err, PROMETHEUS_UNKNOWN, &(struct leat_chain){0}, 0);
         return;
     }

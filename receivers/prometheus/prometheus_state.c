@@ -163,6 +163,8 @@ void prometheus__stop(void *ctx, void (*stopped)(void *), void *stopped_ctx)
     if (state->joined)
         leat_feed_leave(&state->shared->feed, &state->member);
     state->joined = false;
+    for (uint32_t i = 0; i < state->job_count; i++)
+        leat_timer_stop(state->host->loop, &state->jobs[i].again);
     if (state->targets.next)
         LEAT_LIST_EACH(link, &state->targets) {
             struct prometheus_target *target = LEAT_CONTAINER(link, struct prometheus_target, link);
@@ -187,6 +189,7 @@ void prometheus__close(void *ctx)
     LEAT_LIST_EACH(link, &state->targets)
         prometheus__target_free(LEAT_CONTAINER(link, struct prometheus_target, link));
     for (uint32_t i = 0; i < state->job_count; i++) {
+        leat_timer_stop(state->host->loop, &state->jobs[i].again);
         leat_fetcher_close(state->jobs[i].fetcher);
         leat_relabel_close(state->jobs[i].metric_relabel);
         leat_targets_unref(state->jobs[i].targets);

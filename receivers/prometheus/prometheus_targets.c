@@ -7,6 +7,8 @@
 #include "agent/base/alloc.h"
 #include "receivers/prometheus/prometheus.h"
 
+#define AGAIN_NS 10000000000ull /* until a list is taken again that found no memory */
+
 /* ---- what a target says about itself, in OTLP ---- */
 
 static void put_attribute(struct pb_buf *out, const char *key, struct leat_slice value)
@@ -102,7 +104,7 @@ static void headers(struct prometheus_target *target)
 }
 
 struct prometheus_target *prometheus__target_new(struct prometheus_job *job, struct leat_targets *list,
-                                                 const struct leat_target *at, struct leat_err *reterr)
+                                                 const struct leat_target *at)
 {
     struct prometheus_target *target = leat_zalloc(1, sizeof *target);
     if (!target)
@@ -121,17 +123,12 @@ struct prometheus_target *prometheus__target_new(struct prometheus_job *job, str
     if (!target->who)
         goto no_memory;
     headers(target);
-    if (job->fetcher && leat_fetch_site_open(job->fetcher, at->url, &target->site, reterr) != LEAT_OK) {
-        prometheus__target_free(target);
-        return NULL;
-    }
     leat_list_push(&job->state->targets, &target->link);
     job->state->target_count++;
     leat_host_count(job->state->host, PROMETHEUS_TARGETS_ADDED, 1);
     return target;
 no_memory:
     prometheus__target_free(target);
-    (void)LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "target: out of memory");
     return NULL;
 }
 
@@ -161,8 +158,8 @@ const struct prometheus_target *prometheus__heir(const struct prometheus_target 
     struct prometheus_state *state = target->job->state;
     LEAT_LIST_EACH(link, &state->targets) {
         const struct prometheus_target *other = LEAT_CONTAINER(link, struct prometheus_target, link);
-        if (other != target && !other->gone && other->last_tick_ms >= target->stale_ms &&
-            leat_labels_eq(other->shown, target->shown))
+        if (other != target && other->at->shown_hash == target->at->shown_hash && !other->gone &&
+            other->last_tick_ms >= target->stale_ms && leat_labels_eq(other->shown, target->shown))
             return other;
     }
     return NULL;
@@ -204,52 +201,63 @@ static struct prometheus_target *index_find(const struct index *index, const str
     return NULL;
 }
 
-static void come_or_stay(struct prometheus_job *job, struct leat_targets *list, const struct leat_target *at,
-                         struct prometheus_target *target)
+/* `target` NULL: it is new. */
+static leat_rc come_or_stay(struct prometheus_job *job, const struct leat_target *at, struct prometheus_target *target)
 {
-    struct prometheus_state *state = job->state;
-    struct leat_err err = {0};
     if (target) {
-        target->seen = true;
-        point_at(target, list, at); /* so that an old list is not kept for one that stayed */
+        point_at(target, job->targets, at); /* so that an old list is not kept for one that stayed */
         if (target->gone)
             prometheus__target_return(target);
-        return;
-    }
-    target = prometheus__target_new(job, list, at, &err);
-    if (!target) {
-        struct leat_log_limit once = {0};
-        uint32_t missed, hushed;
-        if (leat_log_may_among(&state->log, &once, leat_loop_now_ns(state->host->loop), &missed, &hushed))
-            leat_log(LEAT_LOG_WARN, state->host->id, "job %s, %.*s: %s (%u of others not shown)", job->conf->job_name,
-                     LEAT_SLICE_ARGS(at->url), err.text, hushed);
-        return;
-    }
-    target->seen = true;
-    prometheus__target_begin(target);
+    } else if ((target = prometheus__target_new(job, job->targets, at)))
+        prometheus__target_begin(target);
+    if (target)
+        target->seen = true;
+    return target ? LEAT_OK : LEAT_ENOMEM;
 }
 
-void prometheus__targets_changed(void *ctx, uint32_t which, struct leat_targets *list)
+/* Targets at work become those of the list; those that find no memory are not there yet. */
+static leat_rc take_list(struct prometheus_job *job)
 {
-    struct prometheus_state *state = ctx;
-    struct prometheus_job *job = &state->jobs[which];
+    const struct prometheus_state *state = job->state;
+    const struct leat_targets *list = job->targets;
     struct index index = {0};
-    if (state->stopping)
-        return;
-    if (index_make(job, &index) != LEAT_OK) {
-        leat_log(LEAT_LOG_WARN, state->host->id, "job %s: no memory for %u targets; the old ones go on", job->conf->job_name, list->count);
-        return;
-    }
-    leat_targets_unref(job->targets);
-    job->targets = leat_targets_ref(list);
-    job->over_target_limit = job->settings.target_limit && list->count > job->settings.target_limit;
+    leat_rc rc = index_make(job, &index);
+    if (rc != LEAT_OK)
+        return rc;
     for (uint32_t i = 0; i < list->count; i++)
-        if (leat_target_shard(&list->at[i], state->host->shard_count) == state->host->shard)
-            come_or_stay(job, list, &list->at[i], index_find(&index, &list->at[i]));
+        if (leat_target_shard(&list->at[i], state->host->shard_count) == state->host->shard &&
+            come_or_stay(job, &list->at[i], index_find(&index, &list->at[i])) != LEAT_OK)
+            rc = LEAT_ENOMEM;
     LEAT_LIST_EACH(link, &state->targets) {
         struct prometheus_target *target = LEAT_CONTAINER(link, struct prometheus_target, link);
         if (target->job == job && !target->seen && !target->gone)
             prometheus__target_leave(target);
     }
     leat_free(index.at);
+    return rc;
+}
+
+static void take_or_wait(struct leat_timer *timer)
+{
+    struct prometheus_job *job = timer->ctx;
+    struct leat_host *host = job->state->host;
+    if (take_list(job) == LEAT_OK)
+        return;
+    leat_log(LEAT_LOG_WARN, host->id, "job %s: out of memory for %u targets: another try follows", job->conf->job_name, job->targets->count);
+    leat_timer_start(host->loop, timer, AGAIN_NS);
+}
+
+void prometheus__targets_changed(void *ctx, uint32_t which, struct leat_targets *list)
+{
+    struct prometheus_state *state = ctx;
+    struct prometheus_job *job = &state->jobs[which];
+    if (state->stopping)
+        return;
+    leat_targets_ref(list);
+    leat_targets_unref(job->targets);
+    job->targets = list;
+    job->over_target_limit = job->settings.target_limit && list->count > job->settings.target_limit;
+    leat_timer_stop(state->host->loop, &job->again);
+    job->again = (struct leat_timer){.fire = take_or_wait, .ctx = job};
+    take_or_wait(&job->again);
 }

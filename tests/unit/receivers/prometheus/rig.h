@@ -67,8 +67,8 @@ static inline leat_rc rig_start(struct rig *rig)
     if (rc == LEAT_OK)
         rc = leat_relabel_open(&rig->job_conf.metric_relabel_configs, rig->job.settings.names, "metric_relabel_configs",
                                &rig->job.metric_relabel, &rig->err);
-    if (rc == LEAT_OK && !(rig->target = prometheus__target_new(&rig->job, &rig->list, &rig->at, &rig->err)))
-        rc = rig->err.code;
+    if (rc == LEAT_OK && !(rig->target = prometheus__target_new(&rig->job, &rig->list, &rig->at)))
+        rc = LEAT_ENOMEM;
     return rc;
 }
 static inline void rig_ready(struct rig *rig) { EXPECT_OK_ERR(rig_start(rig), &rig->err); }

@@ -283,3 +283,50 @@ LEAT_TEST(markers_outlive_a_lack_of_memory)
         end(rig, &out);
     }
 }
+
+/* Scenario:   relabelling made an address that is none.
+ * Guarantees: the target is there and down, at every tick, and says why. */
+LEAT_TEST(a_target_without_an_address_is_down)
+{
+    struct out out;
+    struct rig *rig = begin(&out);
+    struct leat_fetcher_opts opts = {.loop = rig->loop, .conf = &rig->job_conf.fetch};
+    rig->reports = true;
+    rig->at.url = LEAT_SLICE("gopher://h:1/metrics");
+    EXPECT_OK_ERR(leat_fetcher_open(&opts, &rig->job.fetcher, &rig->err), &rig->err);
+    prometheus__target_begin(rig->target);
+    run(rig, 30 * S);
+    EXPECT_EQ(count(out.told.at, "up 0 @"), 3);
+    EXPECT_EQ(rig->counts[PROMETHEUS_FAIL_CONNECT], 3);
+    EXPECT(rig->target->last.text[0]);
+    struct leat_fetcher *fetcher = rig->job.fetcher;
+    end(rig, &out);
+    leat_fetcher_close(fetcher);
+}
+
+/* Guarantees: a list that finds no memory is taken later, whole. */
+LEAT_TEST(a_list_outlives_a_lack_of_memory)
+{
+    bool failed = true;
+    for (uint64_t n = 1; failed; n++) {
+        struct out out;
+        struct rig *rig = begin(&out);
+        struct leat_target other = rig->at;
+        struct leat_targets list = {.refs = 3, .count = 1, .at = &other};
+        other.url = LEAT_SLICE("http://h:2/metrics");
+        other.hash = 2;
+        prometheus__target_begin(rig->target);
+        leat_alloc_fail_at(n);
+        prometheus__targets_changed(&rig->state, 0, &list);
+        failed = leat_alloc_failed();
+        leat_alloc_fail_at(0);
+        EXPECT_EQ(rig->job.again.due_ns != 0, failed);
+        prometheus__targets_changed(&rig->state, 0, &list);
+        EXPECT_EQ(rig->state.target_count, 1);
+        EXPECT(rig->job.again.due_ns == 0);
+        rig->target = LEAT_CONTAINER(rig->state.targets.next, struct prometheus_target, link);
+        EXPECT_EQ(rig->target->at->hash, 2);
+        rig->job.targets = leat_targets_unref(rig->job.targets);
+        end(rig, &out);
+    }
+}
