@@ -194,6 +194,7 @@ struct prometheus_job {
     bool over_target_limit;
 };
 
+#define PROMETHEUS_AHEAD_MS_MAX 600000 /* samples later than now by more are out of bounds */
 #define PROMETHEUS_REPORTS 8u
 struct prometheus_parcel { /* a batch, from the page to its final ack */
     struct leat_list link;   /* of the scrape, then of the target; of none once it was emitted */

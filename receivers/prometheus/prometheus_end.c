@@ -5,7 +5,6 @@
 #include "agent/base/alloc.h"
 #include "receivers/prometheus/prometheus.h"
 
-#define AHEAD_MS_MAX 600000        /* samples later than now by more are out of bounds */
 #define EVICT_AT(count) ((count) / 8 + 64) /* entries to go before all of them are looked through */
 #define FAMILY_PAGES 11u /* families are remembered for ten pages more, and looked through as often */
 #define FORCED_FLUSH(successful) (2 * (uint64_t)(successful) + 1000)
@@ -21,7 +20,7 @@ void prometheus__scrape_begin(struct prometheus_scrape *scrape, struct prometheu
     scrape->target = target;
     scrape->settings = &target->job->settings;
     scrape->tick_ms = tick_ms;
-    scrape->late_ms = now_ms + AHEAD_MS_MAX;
+    scrape->late_ms = now_ms + PROMETHEUS_AHEAD_MS_MAX;
     scrape->meta = NULL;
     scrape->under = 0;
     scrape->type = LEAT_PROM_UNKNOWN;

@@ -163,6 +163,12 @@ static void scrape(struct prometheus_target *target)
     leat_fetch_send(target->site, &target->fetch);
 }
 
+/* By a little; what was sent from much later is what the clock was wrong about, and no one took it. */
+static bool goes_back(const struct prometheus_target *target, int64_t tick_ms)
+{
+    return tick_ms <= target->last_tick_ms && target->last_tick_ms - tick_ms < PROMETHEUS_AHEAD_MS_MAX;
+}
+
 static void tick(struct prometheus_target *target)
 {
     struct prometheus_state *state = target->job->state;
@@ -173,7 +179,7 @@ static void tick(struct prometheus_target *target)
         leat_host_count(state->host, PROMETHEUS_SKIPPED_SLOW, 1);
     else if (state->paused || !prometheus__emit(target))
         leat_host_count(state->host, PROMETHEUS_SKIPPED_ROOM, 1);
-    else if (tick_ms <= target->last_tick_ms)
+    else if (goes_back(target, tick_ms))
         leat_host_count(state->host, PROMETHEUS_SKIPPED_CLOCK, 1);
     else {
         target->tick_ms = tick_ms;

@@ -330,3 +330,32 @@ LEAT_TEST(a_list_outlives_a_lack_of_memory)
         end(rig, &out);
     }
 }
+
+static uint64_t set_back_ns, (*true_unix_ns)(struct leat_world *world);
+static uint64_t unix_set_back(struct leat_world *world) { return true_unix_ns(world) - set_back_ns; }
+
+/* Scenario:   the clock is set back by a little, later by a year.
+ * Guarantees: ticks that would go back in time are left out and counted, for ten minutes at most; then a new row of times begins. */
+LEAT_TEST(a_clock_that_was_wrong_does_not_stop_scrapes)
+{
+    struct out out;
+    struct rig *rig = begin(&out);
+    rig->reports = true;
+    rig->job.targets = leat_targets_ref(&rig->list);
+    rig->job.over_target_limit = true;
+    prometheus__target_begin(rig->target);
+    run(rig, 30 * S);
+    EXPECT_EQ(count(out.told.at, "up 0 @"), 3);
+    true_unix_ns = rig->world->unix_ns;
+    rig->world->unix_ns = unix_set_back;
+    set_back_ns = 15 * S;
+    run(rig, 30 * S);
+    EXPECT_EQ(rig->counts[PROMETHEUS_SKIPPED_CLOCK], 1);
+    EXPECT_EQ(count(out.told.at, "up 0 @"), 5);
+    set_back_ns = 365 * 86400 * S;
+    run(rig, 30 * S);
+    EXPECT_EQ(rig->counts[PROMETHEUS_SKIPPED_CLOCK], 1);
+    EXPECT_EQ(count(out.told.at, "up 0 @"), 8);
+    rig->job.targets = leat_targets_unref(rig->job.targets);
+    end(rig, &out);
+}
