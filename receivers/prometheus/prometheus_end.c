@@ -7,6 +7,7 @@
 
 #define EVICT_AT(count) ((count) / 8 + 64) /* entries to go before all of them are looked through */
 #define FAMILY_PAGES 11u /* families are remembered for ten pages more, and looked through as often */
+#define UNDO_KEPT 65536u
 #define FORCED_FLUSH(successful) (2 * (uint64_t)(successful) + 1000)
 
 static const char *const report_names[PROMETHEUS_REPORTS] = {
@@ -99,6 +100,16 @@ void prometheus__scrape_done(struct prometheus_scrape *scrape)
     pb_buf_done(&scrape->key);
     leat_free(scrape->held);
     leat_free(scrape->undo);
+}
+
+/* One page's notes are not kept for all that come. */
+static void trim(struct prometheus_scrape *scrape)
+{
+    if (scrape->undo_room <= UNDO_KEPT)
+        return;
+    leat_free(scrape->undo);
+    scrape->undo = NULL;
+    scrape->undo_room = scrape->undo_count = 0;
 }
 
 /* ---- stale markers ---- */
@@ -266,6 +277,7 @@ leat_rc prometheus__scrape_end(struct prometheus_scrape *scrape, bool ok, bool h
     if (rc != LEAT_OK)
         postpone(scrape);
     settle_cache(scrape, ok && rc == LEAT_OK, had_body);
+    trim(scrape);
     return rc;
 }
 

@@ -57,6 +57,8 @@ static leat_rc settle_family(struct prometheus_scrape *scrape, struct leat_err *
 
 leat_rc prometheus__undo_note(struct prometheus_scrape *scrape, struct prometheus_entry *entry)
 {
+    if (scrape->undo_count && scrape->undo[scrape->undo_count - 1].entry == entry)
+        return LEAT_OK; /* what it was before the page is noted */
     if (scrape->undo_count == scrape->undo_room) {
         uint32_t room = scrape->undo_room ? 2 * scrape->undo_room : 64;
         struct prometheus_undo *undo = leat_realloc(scrape->undo, room * sizeof *undo);

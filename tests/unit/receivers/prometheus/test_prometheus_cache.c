@@ -99,3 +99,25 @@ LEAT_TEST(exemplars_of_megabytes_are_not_gathered)
     leat_strbuf_done(&page);
     rig_close(rig);
 }
+
+/* Scenario:   a page with a hundred thousand samples of one series, each with a time of its own; one of as many series.
+ * Guarantees: notes are made of series, not of samples, and not kept once the page is read. */
+LEAT_TEST(notes_are_of_series_and_of_one_page)
+{
+    struct rig *rig = rig_open();
+    struct leat_strbuf page = {0};
+    rig_ready(rig);
+    for (uint32_t i = 0; i < 100000; i++)
+        leat_strbuf_printf(&page, "a 1 %u\n", i);
+    leat_strbuf_puts(&page, "b{");
+    EXPECT_RC(rig_page(rig, 1000000, TEXT, page.at), LEAT_EPARSE);
+    EXPECT(rig->state.scrape.undo_room < 1000);
+    EXPECT_EQ(rig->target->cache.first->last_ms, INT64_MIN);
+    leat_strbuf_clear(&page);
+    for (uint32_t i = 0; i < 100000; i++)
+        leat_strbuf_printf(&page, "a%u 1 5\n", i);
+    EXPECT_OK(rig_page(rig, 2000000, TEXT, page.at));
+    EXPECT_EQ(rig->state.scrape.undo_room, 0);
+    leat_strbuf_done(&page);
+    rig_close(rig);
+}
