@@ -52,7 +52,7 @@ def records(brokers, topic):
 def test_three_signals_arrive_as_they_came(agent, kafka):
     brokers = kafka['BROKERS']
     one, port = start(agent, brokers, ('logs', 'metrics', 'traces'), record_headers={'cluster': 'demo'}, include_metadata_keys=['x-tenant'],
-                      producer={'compression': 'zstd'})
+                      producer={'compression': 'zstd'}, metrics={'message_key_from_metadata_key': 'x-tenant'})
     sent = {'otlp_logs': logs('first', 'second'), 'otlp_metrics': gauges('a', 'b'), 'otlp_spans': spans('op')}
     for path, topic in (('logs', 'otlp_logs'), ('metrics', 'otlp_metrics'), ('traces', 'otlp_spans')):
         assert post(port, '/v1/' + path, sent[topic], **{'x-tenant': 'blue'})[0] == 200
@@ -60,7 +60,7 @@ def test_three_signals_arrive_as_they_came(agent, kafka):
     for topic, body in sent.items():
         [(_, key, headers, value)] = records(brokers, topic)
         assert value == body, 'otlp_proto is the request as it came'
-        assert key == '' and headers['cluster'] == 'demo' and headers['x-tenant'] == 'blue'
+        assert key == ('blue' if topic == 'otlp_metrics' else '') and headers['cluster'] == 'demo' and headers['x-tenant'] == 'blue'
         assert re.fullmatch('[0-9a-f]{32}', headers['leat.batch_id'])
     until(lambda: one.total('leat_kafka_brokers_up') >= 1, 15)
     assert one.total('leat_kafka_producers_total') == 3

@@ -185,7 +185,22 @@ static int32_t sarama_partition(const uint8_t *key, size_t len, int32_t partitio
     return partition < 0 ? -partition : partition;
 }
 
+/* The Java client's, as its documentation says: murmur2 (seed 0x9747b28c) without its sign. */
+static int32_t java_partition(const uint8_t *key, size_t len, int32_t partitions)
+{
+    const uint32_t m = 0x5bd1e995;
+    uint32_t hash = 0x9747b28c ^ (uint32_t)len;
+    EXPECT_EQ(len % 4, 0); /* the keys here have no odd end */
+    for (size_t i = 0; i < len; i += 4) {
+        uint32_t k = (key[i] | (uint32_t)key[i + 1] << 8 | (uint32_t)key[i + 2] << 16 | (uint32_t)key[i + 3] << 24) * m;
+        hash = (hash * m) ^ ((k ^ (k >> 24)) * m);
+    }
+    hash = (hash ^ (hash >> 13)) * m;
+    return (int32_t)((hash ^ (hash >> 15)) & 0x7fffffff) % partitions;
+}
+
 struct places {
+    int32_t (*rule)(const uint8_t *key, size_t len, int32_t partitions);
     uint32_t seen, wrong, partitions[7];
 };
 
@@ -195,7 +210,7 @@ static void check_place(void *ctx, const rd_kafka_message_t *message)
     places->seen++;
     EXPECT_EQ(message->key_len, 32);
     places->partitions[message->partition]++;
-    places->wrong += message->partition != sarama_partition(message->key, message->key_len, 7);
+    places->wrong += message->partition != places->rule(message->key, message->key_len, 7);
 }
 
 static void keyed_text(struct kafka_conf *own)
@@ -204,11 +219,17 @@ static void keyed_text(struct kafka_conf *own)
     own->logs_by_trace_id = true;
 }
 
-/* Guarantees: 10,000 keys go to the partitions that sarama, and the Collector, would choose. */
-LEAT_TEST(kafka_partitions_as_sarama)
+static void keyed_as_java(struct kafka_conf *own)
 {
-    struct rig *rig = rig_open(keyed_text, LEAT_LOGS, 7);
-    struct places places = {0};
+    keyed_text(own);
+    own->partitioner.sticky = true;
+    own->partitioner.hasher = KAFKA_MURMUR2;
+}
+
+static void expect_places(void (*set)(struct kafka_conf *own), int32_t (*rule)(const uint8_t *key, size_t len, int32_t partitions))
+{
+    struct rig *rig = rig_open(set, LEAT_LOGS, 7);
+    struct places places = {.rule = rule};
     send_all(rig, &(struct recipe){.records = 10000, .traces = 10000});
     run(rig, 30);
     expect_status(rig, 0);
@@ -220,6 +241,10 @@ LEAT_TEST(kafka_partitions_as_sarama)
     EXPECT_EQ(rig->sent[0].codes_bad, 0);
     rig_close(rig);
 }
+
+/* Guarantees: 10,000 keys go to the partitions that sarama, and the Collector, would choose; or Java's client. */
+LEAT_TEST(kafka_partitions_as_sarama) { expect_places(keyed_text, sarama_partition); }
+LEAT_TEST(kafka_partitions_as_java) { expect_places(keyed_as_java, java_partition); }
 
 static void count_place(void *ctx, const rd_kafka_message_t *message)
 {
