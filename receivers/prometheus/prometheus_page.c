@@ -146,15 +146,26 @@ static void track(struct prometheus_scrape *scrape, struct prometheus_entry *mai
     main->seen = cache->generation;
 }
 
+/* When it was sent last with the time of a tick, so far as is known; a marker's time is in last_ms. */
+static int64_t ticked_ms(const struct prometheus_scrape *scrape, const struct prometheus_entry *main)
+{
+    const struct prometheus_target *target = scrape->target;
+    if (target->job->conf->track_timestamps_staleness || main->seen == 0) /* seen with any time, or not at all */
+        return INT64_MIN;
+    return main->seen == target->cache.generation           ? scrape->tick_ms
+           : main->seen == target->cache.tracked_generation ? target->last_tick_ms
+                                                            : INT64_MIN;
+}
+
 /* A sample with a time of its own; *ret_add false: it is not sent. */
 static leat_rc own_time(struct prometheus_scrape *scrape, struct prometheus_entry *main, const struct prometheus_sample *sample,
                         bool *ret_add)
 {
     const struct prometheus_target *target = scrape->target;
     enum fit fit = fit_of(scrape, main, sample->time_ms, sample->value);
-    bool stands_at_tick = main->seen == target->cache.generation && !target->job->conf->track_timestamps_staleness;
-    if (fit == FITS && stands_at_tick && sample->time_ms <= scrape->tick_ms)
-        fit = sample->time_ms < scrape->tick_ms ? TOO_OLD : OTHER_VALUE;
+    int64_t after_ms = ticked_ms(scrape, main);
+    if (fit == FITS && sample->time_ms <= after_ms)
+        fit = sample->time_ms < after_ms ? TOO_OLD : OTHER_VALUE;
     scrape->duplicates += fit == OTHER_VALUE;
     scrape->out_of_order += fit == TOO_OLD;
     scrape->out_of_bounds += fit == TOO_NEW;
@@ -187,9 +198,8 @@ leat_rc prometheus__sample(struct prometheus_scrape *scrape, struct prometheus_e
     if (main->under != scrape->under && prometheus__entry_move(scrape, main) != LEAT_OK)
         return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "series: out of memory");
     bool has_time = sample->has_time && target->job->conf->honor_timestamps, wanted = true;
-    if (!has_time && (main->seen == generation || seen_before == generation)) {
+    if (!has_time && seen_before == generation) {
         scrape->duplicates++;
-        scrape->added += entry->main && seen_before < target->cache.whole; /* counted all the same, as Prometheus does */
         return LEAT_OK;
     }
     if (scrape->settings->sample_limit && ++scrape->accepted > scrape->settings->sample_limit) {
@@ -197,6 +207,10 @@ leat_rc prometheus__sample(struct prometheus_scrape *scrape, struct prometheus_e
         return LEAT_OK;
     }
     scrape->added += seen_before < target->cache.whole; /* new, or back after a page without it */
+    if (!has_time && main->seen == generation) { /* another text of it: counted as above, as Prometheus does */
+        scrape->duplicates++;
+        return LEAT_OK;
+    }
     leat_rc rc = LEAT_OK;
     if (has_time)
         rc = own_time(scrape, main, sample, &wanted);
@@ -280,7 +294,11 @@ static leat_rc find_entry(struct prometheus_scrape *scrape, struct leat_slice ra
     if (*ret_entry)
         return LEAT_OK;
     leat_rc rc = prom_labels_parse(scrape->dialect, raw, &scrape->labels, reterr);
-    return rc == LEAT_OK ? prometheus__entry_make(scrape, raw, hash, ret_entry, reterr) : rc;
+    if (rc != LEAT_OK) {
+        scrape->total--; /* no sample, this */
+        return rc;
+    }
+    return prometheus__entry_make(scrape, raw, hash, ret_entry, reterr);
 }
 
 void prometheus__follow(struct prometheus_scrape *scrape, struct prometheus_entry *entry)
@@ -301,8 +319,10 @@ static leat_rc with_exemplar(struct prometheus_scrape *scrape, const struct prom
                              struct leat_err *reterr)
 {
     leat_rc rc = prom_exemplar_parse(line->exemplar, &scrape->labels, reterr);
-    if (rc != LEAT_OK)
+    if (rc != LEAT_OK) {
+        scrape->total--; /* no sample, this */
         return rc;
+    }
     sample->exemplar.value = line->exemplar_value;
     sample->exemplar.has_time = line->exemplar_has_time;
     sample->exemplar.time_ms = line->exemplar_time_ms;
@@ -411,7 +431,7 @@ leat_rc prometheus__page(struct prometheus_scrape *scrape, enum prometheus_forma
         rc = prometheus__page_proto(scrape, body, reterr);
     else
         rc = prometheus__page_text(scrape, body, reterr);
-    scrape->held_count = 0;
+    (void)prometheus__held_flush(scrape, 0, NULL); /* what stood before a fault is counted */
     if (rc == LEAT_OK && scrape->over_sample_limit)
         return LEAT_RAISE(reterr, LEAT_EFULL, PROMETHEUS_OVER_SAMPLES, "sample_limit exceeded");
     if (rc == LEAT_OK && scrape->over_bucket_limit)

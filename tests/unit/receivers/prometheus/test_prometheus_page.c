@@ -203,6 +203,8 @@ LEAT_TEST(limits_void_the_scrape)
                             "scrape_series_added 0 @2000\n");
     rig->reports = false;
     EXPECT_EQ(rig->target->cache.by_raw.count, 2); /* what is over the limit is not remembered */
+    page_says(rig, 2100, TEXT, "a 1\na 2\nb 2\n", "a 1 @2100\nb 2 @2100\n");
+    page_fails(rig, 2200, TEXT, "a 1\na{} 2\nb 2\n", LEAT_EFULL); /* two texts of one series count, as with Prometheus */
     set->sample_limit = 0;
     set->label_limit = 4;
     page_fails(rig, 3000, TEXT, "x{a=\"1\",b=\"2\"} 1\n", LEAT_ELIMIT);
@@ -363,4 +365,27 @@ LEAT_TEST_OOM(a_scrape_survives_any_failed_allocation)
     rig->state.scrape = (struct prometheus_scrape){0};
     leat_strbuf_done(&rig->out);
     return rc;
+}
+
+/* Scenario:   a page breaks off behind a sample that waits for its created time; a series has times of its own on every other page.
+ * Guarantees: what stood before the fault is counted and gets no marker; a time before the tick it was sent with is left out. */
+LEAT_TEST(what_came_before_stands)
+{
+    struct rig *rig = rig_open();
+    rig_ready(rig);
+    page_says(rig, 1000, OPEN, "# TYPE a counter\na_total 1\n# EOF\n", "a_total 1 @1000\n");
+    rig->reports = true;
+    page_fails(rig, 2000, OPEN, "# TYPE a counter\na_total 2\n", LEAT_EPARSE);
+    EXPECT(strstr(rig->out.at, "post_metric_relabeling 1 @2000") && !strstr(rig->out.at, "stale"));
+    page_fails(rig, 3000, OPEN, "# TYPE a counter\na_total 2\na_total{x=\"1\"} 1 # {t} 1\n", LEAT_EPARSE);
+    EXPECT(strstr(rig->out.at, "scraped 1 @3000"));
+    page_fails(rig, 4000, TEXT, "a_total 2\na_total{x=1} 1\n", LEAT_EPARSE);
+    EXPECT(strstr(rig->out.at, "scraped 1 @4000"));
+    rig->reports = false;
+    page_says(rig, 5000, TEXT, "b 1\n", "b 1 @5000\na_total stale @5000\n");
+    rig->target->last_tick_ms = 5000;
+    page_says(rig, 6000, TEXT, "b 1 4500\n", "b stale @6000\n");
+    EXPECT_EQ(rig->counts[PROMETHEUS_OUT_OF_ORDER], 1);
+    page_says(rig, 7000, TEXT, "b 1 6500\n", "b 1 @6500\n");
+    rig_close(rig);
 }
