@@ -247,13 +247,75 @@ def ruled(n):
     return ''.join('rule_%d{host="h%d.example.com",drop="%s"} %d\n' % (i, i, 'yes' if i % 3 == 0 else 'no', n) for i in range(9)) + 'go_gc 1\n'
 
 
+def pushed(n):
+    return 'pushed{instance="",job="theirs"} %d\npushed{zone="",a="1"} 1\n' % n
+
+
+def merged(n):
+    """Relabelling makes one series of two; who comes first changes; one is a name that is dropped elsewhere."""
+    pods = ('a', 'b') if n % 2 else ('b', 'a')
+    return ''.join('m{pod="%s"} %d\n' % (pod, ord(pod) + n) for pod in pods) + ('m{pod="c"} 1\n' if n in (2, 3) else '')
+
+
+def twice(n):
+    """Two texts of one series count for the limit of samples, one text twice does not."""
+    return 'x{a="1"} 1\nx{a="1"} 2\n' + ('x{a="1",} 3\n' if n in (2, 5) else '') + 'y 1\nz 1\n'
+
+
+def repeated(n):
+    """A label twice, on a series that is dropped; on one that is not."""
+    return 'drop_it{a="1",a="2"} 1\nr %d\n' % n + ('keep_it{a="1",a="2"} 1\n' if n == 3 else '')
+
+
+def garbled(n):
+    """Lines that look like samples until one looks closely."""
+    return 'g1 1\ng2{a="1",} 1\n' + {2: 'g3{a=1} 1\n', 4: 'g3{a="1"}x 1\n', 6: 'g3{"a"} 1\n{"g4","g5"} 1\n'}.get(n, 'g3{a="1"} 1\n') + 'g4 1\n'
+
+
+def misquoted(n):
+    return 200, OPEN, '# TYPE u counter\nu_total{a="1"} 1\nu_total{a="2"} 1 # {t%s} 1\nu_total{a="3"} 1\n# EOF\n' % ('="1"' if n % 3 else '=1')
+
+
+def unended(n):
+    return 200, OPEN, '# TYPE u counter\nu_total %d # {trace_id="u%d"} 1 %.3f\n%s' % (n, n, BASE_MS / 1000 + n, '' if n in (2, 5) else '# EOF\n')
+
+
+def eof_as_text(n):
+    return '# TYPE t counter\nt_total %d\n# EOF\n' % n
+
+
+def taken(n):
+    return 'k{job="a",exported_job="b",exported_exported_job="c",exported_instance="d"} %d\n' % n
+
+
+def lengthy(n):
+    return 'q{%s="1"} 1\nq{v="%s"} 1\n' % ('n' * (17 if n == 2 else 16), 'v' * (31 if n == 4 else 30))
+
+
+def mapped(n):
+    return 'w{k8s_app="App",k8s_tier="Two",i="%d",x="1",y="%d"} %d\n' % (n % 3, 1 + (n == 4), n)
+
+
+def coming(n):
+    """Each page has other families, with metadata; every third breaks."""
+    return ''.join('# HELP c%d_%d x\n# TYPE c%d_%d gauge\nc%d_%d 1\n' % (n // 2, i, n // 2, i, n // 2, i) for i in range(30)) + ('c{' if n % 3 == 2 else '')
+
+
+def wide(n):
+    def of(name, width):
+        deltas = b''.join(varint(zigzag(1 if i == 0 else 0)) for i in range(width))
+        return family(name, 4, sub(7, num(1, width) + real(2, 1) + num(5, zigzag(3)) + real(6, 1e-128) + sub(12, num(2, width)) + sub(13, deltas)))
+    return 200, PROTO, of(b'wide_dropped', 3000) + of(b'wide_kept', 40 + n) + (of(b'wide_bad', 3000) if n == 4 else b'')
+
+
 def protobuf(n):
     return 200, PROTO, proto_page(n)
 
 
 PAGES = {f.__name__: f for f in (teleport, keycloak, haproxy, calico, cilium, metallb, nginx, envoy, k8gb, istio, jenkins, jenkins_real, gitlab, argocd, harbor,
                                  rook, velero, kubeflow, knative, vault, containerd, kubevirt, falco, strimzi, clickhouse, vllm, untyped, typed_wrong,
-                                 limited, large, labelled, ruled, protobuf)}
+                                 limited, large, labelled, ruled, protobuf, pushed, merged, twice, repeated, garbled, misquoted, unended, eof_as_text, taken,
+                                 lengthy, mapped, coming, wide)}
 MORE = {
     'velero': {'honor_labels': True},
     'envoy': {'track_timestamps_staleness': True},
@@ -266,6 +328,18 @@ MORE = {
         {'source_labels': ['drop'], 'regex': 'yes', 'action': 'drop'}, {'regex': 'drop', 'action': 'labeldrop'},
         {'source_labels': ['host'], 'regex': r'(h\d)\..*', 'target_label': 'short', 'replacement': 'x-$$1'},
         {'source_labels': ['__name__'], 'regex': 'go_.*', 'action': 'drop'}]},
+    'pushed': {'honor_labels': True},
+    'merged': {'metric_relabel_configs': [{'regex': 'pod', 'action': 'labeldrop'}]},
+    'twice': {'sample_limit': 3},
+    'repeated': {'metric_relabel_configs': [{'source_labels': ['__name__'], 'regex': 'drop_.*', 'action': 'drop'}]},
+    'lengthy': {'label_name_length_limit': 16, 'label_value_length_limit': 30},
+    'mapped': {'metric_relabel_configs': [
+        {'regex': 'k8s_(.*)', 'action': 'labelmap', 'replacement': 'm_$$1'}, {'source_labels': ['k8s_app'], 'target_label': 'low', 'action': 'lowercase'},
+        {'source_labels': ['k8s_app', 'i'], 'target_label': 'mod', 'action': 'hashmod', 'modulus': 7}, {'source_labels': ['x'], 'target_label': 'y', 'action': 'keepequal'},
+        {'source_labels': ['k8s_tier'], 'regex': '(T)(.*)', 'target_label': 'to_$$1', 'replacement': '$$2'}, {'regex': 'k8s_.*', 'action': 'labeldrop'},
+        {'source_labels': ['i'], 'regex': '2', 'target_label': 'x', 'replacement': ''}]},
+    'wide': {'scrape_native_histograms': True, 'native_histogram_bucket_limit': 50,
+             'metric_relabel_configs': [{'source_labels': ['__name__'], 'regex': 'wide_dropped', 'action': 'drop'}]},
     'protobuf': {'scrape_native_histograms': True, 'always_scrape_classic_histograms': True},
 }
 
