@@ -11,7 +11,7 @@
 #define EXPORTED "exported_"
 #define SHOWN 50u /* bytes of a name, in a message */
 #define SHOW(slice) (int)((slice).len < SHOWN ? (slice).len : SHOWN), (const char *)(slice).at
-#define ALIASES_MAX 60000u
+#define ALIASES_MAX 60000u /* further texts of one series are as good as dropped */
 #define EXEMPLAR_CHARS_MAX 128u /* of its names and values, as OpenMetrics says */
 
 /* ---- labels of the line ---- */
@@ -314,11 +314,15 @@ static leat_rc fill(struct prometheus_scrape *scrape, struct prometheus_entry *e
         return LEAT_ENOMEM;
     struct prometheus_entry *same = prometheus__find_labels(cache, entry->series->hash, entry->series->labels,
                                                             entry->series->label_bytes);
-    if (same && same->aliases < ALIASES_MAX) {
-        entry->series = leat_prom_series_unref(entry->series);
-        entry->main = same;
-        same->aliases++;
+    if (!same)
+        return LEAT_OK;
+    entry->series = leat_prom_series_unref(entry->series);
+    if (same->aliases == ALIASES_MAX) {
+        entry->flags |= PROMETHEUS_DROPPED;
+        return LEAT_OK;
     }
+    entry->main = same;
+    same->aliases++;
     return LEAT_OK;
 }
 

@@ -121,3 +121,24 @@ LEAT_TEST(notes_are_of_series_and_of_one_page)
     leat_strbuf_done(&page);
     rig_close(rig);
 }
+
+/* Scenario:   relabelling makes one series of more texts than are counted.
+ * Guarantees: it is sent once, whoever comes first. */
+LEAT_TEST(a_series_of_very_many_texts_is_sent_once)
+{
+    struct leat_relabel_conf rule = {.separator = ";", .regex = "i", .replacement = "$1", .action = LEAT_RELABEL_LABELDROP};
+    struct rig *rig = rig_open();
+    struct leat_strbuf page = {0};
+    rig->job_conf.metric_relabel_configs = (struct leat_items){&rule, 1};
+    rig_ready(rig);
+    filled(&page, "a", 60100);
+    for (int64_t tick = 1000; tick <= 2000; tick += 1000) {
+        EXPECT_OK(rig_page(rig, tick, TEXT, page.at));
+        EXPECT_STR(rig->out.at, tick == 1000 ? "a 0 @1000\n" : "a 0 @2000\n");
+    }
+    EXPECT_OK(rig_page(rig, 3000, TEXT, "b 1\n"));
+    EXPECT_STR(rig->out.at, "b 1 @3000\na stale @3000\n");
+    EXPECT_EQ(rig->target->cache.by_raw.count, 1);
+    leat_strbuf_done(&page);
+    rig_close(rig);
+}
