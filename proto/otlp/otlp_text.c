@@ -11,7 +11,7 @@ static void put_real(struct leat_strbuf *out, double real)
     if (isfinite(real))
         json_put_double(out, real);
     else
-        leat_strbuf_puts(out, isnan(real) ? "NaN" : real > 0 ? "+Inf" : "-Inf");
+        leat_strbuf_puts(out, isnan(real) ? "NaN" : real > 0 ? "Infinity" : "-Infinity");
 }
 
 static void put_json(struct leat_strbuf *out, const struct otlp_value *value);

@@ -29,8 +29,8 @@ LEAT_TEST(otlp_text_of_scalars)
     expect(&(struct otlp_value){.kind = OTLP_REAL, .real = 1e21}, "1e+21");
     expect(&(struct otlp_value){.kind = OTLP_REAL, .real = 100}, "100");
     expect(&(struct otlp_value){.kind = OTLP_REAL, .real = (double)NAN}, "NaN");
-    expect(&(struct otlp_value){.kind = OTLP_REAL, .real = (double)INFINITY}, "+Inf");
-    expect(&(struct otlp_value){.kind = OTLP_REAL, .real = (double)-INFINITY}, "-Inf");
+    expect(&(struct otlp_value){.kind = OTLP_REAL, .real = (double)INFINITY}, "Infinity");
+    expect(&(struct otlp_value){.kind = OTLP_REAL, .real = (double)-INFINITY}, "-Infinity");
 }
 
 /* {"s": "<\n>", "n": -7, "l": [true, 0.5, NaN, bytes, null, {}]} as the message of a map. */
