@@ -74,6 +74,9 @@ leat_rc leat_sd__k8s_check(const struct leat_k8s_sd_conf *conf, struct leat_err 
                   has(fetch->bearer_token_file) || fetch->tls.present || has(fetch->proxy_url);
     if (has(conf->api_server) && has(conf->kubeconfig_file))
         return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "cannot use 'kubeconfig_file' and 'api_server' simultaneously");
+    if ((has(conf->api_server) || has(conf->kubeconfig_file)) && conf->namespaces.own_namespace)
+        return LEAT_RAISE(reterr, LEAT_ECONFIG, 0, "cannot use '%s' and 'namespaces.own_namespace' simultaneously",
+                          has(conf->api_server) ? "api_server" : "kubeconfig_file");
     if (!has(conf->api_server) && custom)
         return LEAT_RAISE(reterr, LEAT_ECONFIG, 0,
                           "to use custom HTTP client configuration please provide the 'api_server' URL explicitly");

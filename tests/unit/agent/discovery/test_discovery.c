@@ -349,7 +349,17 @@ LEAT_TEST(discovery_refuses_bad_sources)
     EXPECT(strstr(err.text, "duplicated selector role") != NULL);
     k8s.selectors.count = 1;
     EXPECT_OK(leat_sd_check(&sd, &err));
+    k8s.namespaces.own_namespace = true;
+    EXPECT_RC(leat_sd_check(&sd, &err), LEAT_ECONFIG);
+    EXPECT_STR(err.text, "kubernetes_sd_configs[0]: cannot use 'api_server' and 'namespaces.own_namespace' simultaneously");
     k8s.api_server = NULL;
+    EXPECT_OK(leat_sd_check(&sd, &err));
+    k8s.kubeconfig_file = "y";
+    EXPECT_RC(leat_sd_check(&sd, &err), LEAT_ECONFIG);
+    EXPECT_STR(err.text, "kubernetes_sd_configs[0]: cannot use 'kubeconfig_file' and 'namespaces.own_namespace' simultaneously");
+    k8s.namespaces.own_namespace = false;
+    EXPECT_OK(leat_sd_check(&sd, &err));
+    k8s.kubeconfig_file = NULL;
     k8s.fetch.bearer_token = "x";
     EXPECT_RC(leat_sd_check(&sd, &err), LEAT_ECONFIG);
 }
