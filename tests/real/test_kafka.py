@@ -165,7 +165,8 @@ def test_more_than_max_message_bytes_is_cut_and_the_one_too_large_dropped(agent,
     bodies = ['%04d ' % i + 'x' * 95 for i in range(2000)]
     assert post(port, '/v1/logs', logs(*bodies[:1000], 'y' * 30000, *bodies[1000:]))[0] == 200
     until(lambda: one.total(SENT) + one.total(FAILED) == 2001, 60, one.log)
-    assert one.total(FAILED) == 1
+    assert one.total(FAILED) == one.total('leat_dropped_items_total', component='kafka', reason='too_large') == 1
+    assert 'kafka\tdata dropped: topic pieces: MSG_SIZE_TOO_LARGE' in one.log()
     rows = records(brokers, 'pieces')
     assert max(len(v) for *_, v in rows) <= 20000
     assert sorted(b.decode() for *_, v in rows for b in inside(v, 1, 2, 2, 5, 1)) == bodies
