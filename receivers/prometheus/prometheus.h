@@ -111,7 +111,7 @@ enum prometheus_format prometheus__format_of(struct leat_slice content_type);
 
 /* ---- the cache of a target's series ---- */
 
-enum { PROMETHEUS_DROPPED = 1, PROMETHEUS_CREATED = 2, PROMETHEUS_HISTOGRAM = 4 };
+enum { PROMETHEUS_DROPPED = 1, PROMETHEUS_CREATED = 2, PROMETHEUS_HISTOGRAM = 4, PROMETHEUS_INFO = 8 };
 
 /* What names a series on the page (raw bytes), and what it came to. */
 struct prometheus_entry {
@@ -248,6 +248,7 @@ struct prometheus_held { /* a sample that waits to hear when its series was crea
     struct leat_prom_exemplar exemplar; /* its labels lie in `exemplars` from label_at */
     uint32_t label_at;
 };
+#define PROMETHEUS_INFOS_MAX 4u /* further series of target_info stay in their parcel alone */
 /* Buffers that serve all scrapes of a shard; between _begin and _end they belong to one. */
 struct prometheus_scrape {
     struct prometheus_target *target;
@@ -263,6 +264,14 @@ struct prometheus_scrape {
     uint32_t seen, tracked, went_on; /* entries on this page; tracked; tracked before, too */
     bool over_sample_limit, over_bucket_limit;
     struct leat_list done; /* parcels */
+    uint32_t parcels;      /* of them, so far */
+    struct prometheus_info { /* target_info, which each parcel gets: the conversion to OTLP makes its labels the resource's */
+        struct leat_prom_series *series;
+        int64_t time_ms;
+        double value;
+        uint32_t parcel; /* that has it */
+    } infos[PROMETHEUS_INFOS_MAX];
+    uint32_t info_count;
     struct leat_prom_builder builder;
     /* scratch, kept from scrape to scrape */
     struct prom_lines lines;

@@ -31,6 +31,7 @@ void prometheus__scrape_begin(struct prometheus_scrape *scrape, struct prometheu
     scrape->seen = scrape->tracked = scrape->went_on = 0;
     scrape->over_sample_limit = scrape->over_bucket_limit = false;
     scrape->held_count = scrape->undo_count = 0;
+    scrape->parcels = scrape->info_count = 0;
     scrape->exemplars.len = 0;
     scrape->exemplars.failed = scrape->key.failed = false; /* for lack of memory, then */
     if (!scrape->done.next)
@@ -70,7 +71,35 @@ leat_rc prometheus__parcel(struct prometheus_scrape *scrape)
     parcel->state = scrape->target->job->state;
     leat_list_init(&parcel->link);
     leat_list_push(&scrape->done, &parcel->link);
+    scrape->parcels++;
     return LEAT_OK;
+}
+
+static leat_rc add_infos(struct prometheus_scrape *scrape, struct leat_batch *batch, uint32_t number)
+{
+    struct leat_chain samples = {0};
+    uint32_t items = 0;
+    leat_rc rc = LEAT_OK;
+    for (uint32_t i = 0; rc == LEAT_OK && i < scrape->info_count; i++)
+        if (scrape->infos[i].parcel != number)
+            rc = leat_prom_builder_add(&scrape->builder, scrape->infos[i].series, scrape->infos[i].time_ms, scrape->infos[i].value, NULL);
+    rc = rc == LEAT_OK ? leat_prom_builder_take(&scrape->builder, &samples, &items) : rc;
+    rc = rc == LEAT_OK ? leat_chain_append(&batch->payload, &samples) : rc;
+    leat_chain_done(&samples);
+    batch->item_count += rc == LEAT_OK ? items : 0;
+    batch->pinned_bytes = batch->payload.bytes;
+    return rc;
+}
+
+/* After the last parcel: the others get target_info, too. */
+static leat_rc spread_infos(struct prometheus_scrape *scrape)
+{
+    uint32_t number = 0;
+    leat_rc rc = LEAT_OK;
+    LEAT_LIST_EACH(link, &scrape->done)
+        if (rc == LEAT_OK && scrape->info_count && scrape->parcels > 1)
+            rc = add_infos(scrape, LEAT_CONTAINER(link, struct prometheus_parcel, link)->batch, number++);
+    return rc;
 }
 
 void prometheus__parcel_free(struct prometheus_parcel *parcel)
@@ -85,6 +114,7 @@ void prometheus__scrape_clear(struct prometheus_scrape *scrape)
     LEAT_LIST_EACH(at, &scrape->done)
         prometheus__parcel_free(LEAT_CONTAINER(at, struct prometheus_parcel, link));
     leat_prom_builder_done(&scrape->builder);
+    scrape->parcels = scrape->info_count = 0;
 }
 
 void prometheus__scrape_done(struct prometheus_scrape *scrape)
@@ -274,6 +304,8 @@ leat_rc prometheus__scrape_end(struct prometheus_scrape *scrape, bool ok, bool h
         rc = report_all(scrape, ok, body_bytes, duration_s);
     if (rc == LEAT_OK)
         rc = prometheus__parcel(scrape);
+    if (rc == LEAT_OK)
+        rc = spread_infos(scrape);
     if (rc != LEAT_OK)
         postpone(scrape);
     settle_cache(scrape, ok && rc == LEAT_OK, had_body);

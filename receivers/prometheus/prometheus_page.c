@@ -133,7 +133,10 @@ static leat_rc add(struct prometheus_scrape *scrape, struct prometheus_entry *ma
         main->flags |= PROMETHEUS_HISTOGRAM;
     if (must_cut(scrape, main->series) && prometheus__parcel(scrape) != LEAT_OK)
         return LEAT_ENOMEM;
-    return leat_prom_builder_add(&scrape->builder, main->series, time_ms, sample->value, more);
+    leat_rc rc = leat_prom_builder_add(&scrape->builder, main->series, time_ms, sample->value, more);
+    if (main->flags & PROMETHEUS_INFO && rc == LEAT_OK && scrape->info_count < PROMETHEUS_INFOS_MAX)
+        scrape->infos[scrape->info_count++] = (struct prometheus_info){main->series, time_ms, sample->value, scrape->parcels};
+    return rc;
 }
 
 static void track(struct prometheus_scrape *scrape, struct prometheus_entry *main)

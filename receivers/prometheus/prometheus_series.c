@@ -312,6 +312,7 @@ static leat_rc fill(struct prometheus_scrape *scrape, struct prometheus_entry *e
     entry->series = series_of(scrape, family);
     if (!entry->series)
         return LEAT_ENOMEM;
+    entry->flags |= leat_slice_is(metric, "target_info") ? PROMETHEUS_INFO : 0;
     struct prometheus_entry *same = prometheus__find_labels(cache, entry->series->hash, entry->series->labels,
                                                             entry->series->label_bytes);
     if (!same)

@@ -300,6 +300,29 @@ LEAT_TEST(a_page_leaves_in_batches)
     rig_close(rig);
 }
 
+/* Guarantees: what target_info says is every batch's, wherever it stands on the page: as OTLP it is the resource's. */
+LEAT_TEST(target_info_is_in_every_batch)
+{
+    struct rig *rig = rig_open();
+    rig->conf.max_batch_samples = 5;
+    rig_ready(rig);
+    for (uint32_t place = 0; place < 3; place++) {
+        struct leat_strbuf page = {0};
+        for (uint32_t i = 0; i < 40; i++)
+            leat_strbuf_printf(&page, "%s# TYPE m%u gauge\nm%u 1\n", i == place * 18 ? "# TYPE target_info gauge\ntarget_info{a=\"b\"} 1\n" : "", i, i);
+        EXPECT_OK(rig_page(rig, 1000 * (place + 1), TEXT, page.at));
+        uint32_t told = 0;
+        for (const char *at = rig->out.at; (at = strstr(at, "target_info{a=b} 1")); at++)
+            told++;
+        EXPECT_EQ(told, rig->batches);
+        EXPECT(rig->batches > 5);
+        leat_strbuf_done(&page);
+    }
+    EXPECT_RC(rig_page(rig, 4000, TEXT, "target_info 1\na{"), LEAT_EPARSE);
+    EXPECT(!strstr(rig->out.at, "target_info 1"));
+    rig_close(rig);
+}
+
 /* Guarantees: a family that is too large for a batch is cut between its data points, as they are joined again behind it; one
  *             point that is too large, anywhere. */
 LEAT_TEST(a_large_family_leaves_in_whole_data_points)
