@@ -100,7 +100,7 @@ static bool outgrows_memory(const struct leat_requests *requests)
     return budget && budget->hard_bytes && bytes > budget->hard_bytes / BUDGET_SHARE_MAX;
 }
 
-/* Something of this sender ends without any help, and gives back memory. */
+/* A request is on its way, or will be by itself: when it ends, memory comes back. */
 static bool something_ends(struct leat_sender *sender)
 {
     LEAT_LIST_EACH (node, &sender->shots)
@@ -109,7 +109,7 @@ static bool something_ends(struct leat_sender *sender)
     return false;
 }
 
-/* What this sender keeps in memory and may keep until what has found none is out of the way. */
+/* What this sender has in memory that may have to wait for what finds none. */
 static uint64_t bytes_behind(struct leat_sender *sender)
 {
     uint64_t bytes = sender->queued_bytes;
@@ -120,7 +120,7 @@ static uint64_t bytes_behind(struct leat_sender *sender)
     return bytes + sender->out_bytes;
 }
 
-/* No one else's memory is what lacks: so large a part of it is free, or will not be before. */
+/* A large part of all memory is free, or would be without what waits behind: others' end would not help. */
 static bool nothing_to_wait_for(struct leat_sender *sender)
 {
     const struct leat_budget *budget = leat_pool_budget(leat_pool_here());
