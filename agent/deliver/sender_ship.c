@@ -138,9 +138,11 @@ static void encode_later(struct leat_sender__shipment *shipment)
     bool outgrown = outgrows_memory(&shipment->requests);
     shots_free(shipment);
     leat_requests_done(&shipment->requests);
-    shipment->failures = parts || nothing_to_wait_for(sender) ? shipment->failures + 1 : 0;
+    /* Parts may find room where the whole does not, however little others leave. */
+    bool waits = !nothing_to_wait_for(sender) && (!parts || something_ends(sender));
+    shipment->failures = waits ? 0 : shipment->failures + 1;
     bool often = shipment->failures >= FAILURES_MAX;
-    if (parts && (outgrown || (often && !something_ends(sender))) && leat_sender__shipment_halve(shipment, ENCODE_RETRY_NS))
+    if (parts && (outgrown || often) && leat_sender__shipment_halve(shipment, ENCODE_RETRY_NS))
         return;
     if (!parts && often) {
         leat_sender__complain(sender, LEAT_LOG_ERROR, "data dropped", "encoded it takes more memory than there is");
