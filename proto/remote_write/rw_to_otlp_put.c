@@ -47,11 +47,19 @@ static void put_attributes(struct pb_buf *out, uint32_t number, const struct rw_
             put_attribute(out, number, name, value);
 }
 
+/* OTLP counts from 1970 and ends in 2554; before that it has no time. */
+static uint64_t ns_of(int64_t ms)
+{
+    if (ms <= 0)
+        return 0;
+    return (uint64_t)ms < UINT64_MAX / 1000000u ? (uint64_t)ms * 1000000u : UINT64_MAX;
+}
+
 static void put_times(struct pb_buf *out, const struct rw_group *group, bool start)
 {
-    if (start && group->start_ms)
-        pb_buf_fixed64(out, PB_TAG(2, PB_FIXED64), (uint64_t)group->start_ms * 1000000u);
-    pb_buf_fixed64(out, PB_TAG(3, PB_FIXED64), (uint64_t)group->time_ms * 1000000u);
+    if (start && group->start_ms > 0)
+        pb_buf_fixed64(out, PB_TAG(2, PB_FIXED64), ns_of(group->start_ms));
+    pb_buf_fixed64(out, PB_TAG(3, PB_FIXED64), ns_of(group->time_ms));
 }
 
 /* ---- exemplars ---- */
@@ -102,7 +110,7 @@ static void put_exemplar(struct pb_buf *out, uint32_t number, const struct rw_ex
             put_attribute(out, 7, name, value);
     }
     int64_t time_ms = exemplar->has_time ? exemplar->time_ms : ref->sample_ms;
-    pb_buf_fixed64(out, PB_TAG(2, PB_FIXED64), (uint64_t)time_ms * 1000000u);
+    pb_buf_fixed64(out, PB_TAG(2, PB_FIXED64), ns_of(time_ms));
     put_double(out, 3, exemplar->value);
     pb_buf_close(out, at);
 }

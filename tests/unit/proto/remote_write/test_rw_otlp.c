@@ -392,6 +392,33 @@ LEAT_TEST(a_wide_native_histogram_is_made_coarser)
     pb_buf_done(&native);
 }
 
+/* Guarantees: OTLP knows no time before 1970: what a page says to have begun, or seen, before that has no such time. */
+LEAT_TEST(times_before_1970_are_left_out)
+{
+    struct scraped scraped = {.target = leat_prom_target_new(LEAT_SLICE("node"), LEAT_SLICE("i"), (struct leat_slice){0})};
+    struct leat_prom_exemplar exemplar = {.value = 1, .time_ms = -5, .has_time = true};
+    struct leat_prom_extra extra = {.start_ms = -100000, .exemplar_count = 1, .exemplars = &exemplar};
+    struct leat_chain otlp = {0};
+    struct leat_slice flat;
+    uint32_t items;
+    family(&scraped, LEAT_PROM_COUNTER, "c_total");
+    sample(&scraped, "__name__=c_total,instance=i,job=node", 5, &extra);
+    EXPECT_OK(convert(&scraped, &otlp, &items));
+    EXPECT_OK(leat_chain_flat(&otlp, &flat));
+    Opentelemetry__Proto__Collector__Metrics__V1__ExportMetricsServiceRequest *data =
+        opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__unpack(NULL, flat.len, flat.at);
+    assert_non_null(data);
+    const metric_pb *counter = find(data, "c_total", OTLP_SUM);
+    assert_non_null(counter);
+    EXPECT_EQ(counter->sum->data_points[0]->start_time_unix_nano, 0);
+    EXPECT_EQ(counter->sum->data_points[0]->time_unix_nano, NOW_MS * 1000000ull);
+    EXPECT_EQ(counter->sum->data_points[0]->n_exemplars, 1);
+    EXPECT_EQ(counter->sum->data_points[0]->exemplars[0]->time_unix_nano, 0);
+    opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__free_unpacked(data, NULL);
+    leat_mem_unref(flat.mem);
+    leat_chain_done(&otlp);
+}
+
 LEAT_TEST_OOM(samples_to_points_survives_any_failed_allocation)
 {
     struct scraped scraped = page();
