@@ -477,6 +477,57 @@ def leat(agent, port, only, write, **more):
                   'service': {'pipelines': {'metrics': {'receivers': ['prometheus'], 'exporters': ['prometheus_remote_write']}}}})
 
 
+def first(n):
+    return 'both %d\nfirst_only %d\n' % (n, n)
+
+
+def second(n):
+    return 'both %d\n' % (100 + n)
+
+
+PAGES.update(first=first, second=second)
+
+
+def vanishes(url, text):
+    """Seconds from the last sample of the series until a query does not find it any more."""
+    rows = query(url, text + '[10m]')
+    assert rows, '%s: never there' % text
+    last = max(t for row in rows for t, _ in row['values'])
+    steps = [i / 4 + .125 for i in range(24)]
+    return next((step for step in steps if not query(url, text, time='%.3f' % (last + step))), None)
+
+
+def test_targets_that_go(agent, server, pages, tmp_path):
+    """One goes for good, one is followed by another that bears its labels and has only one of its series: markers at the same tick as Prometheus'."""
+    def of_file(*rows):
+        body = [{'targets': ['127.0.0.1:%d' % pages], 'labels': {'__metrics_path__': '/page/' + path, 'instance': instance}} for path, instance in rows]
+        (tmp_path / 'part').write_text(json.dumps(body))
+        os.rename(tmp_path / 'part', tmp_path / 'targets.json')
+
+    of_file(('first', 'heir'), ('knative', 'goes'), ('vllm', 'stays'))
+    conf = [{'job_name': 'go', 'scrape_interval': '%ds' % INTERVAL, 'fallback_scrape_protocol': 'PrometheusText0.0.4',
+             'file_sd_configs': [{'files': [str(tmp_path / 'targets.json')], 'refresh_interval': '1s'}]}]
+    Pages.counts.clear()
+    ours, theirs = server('prometheus', folder='ours')['URL'], server('prometheus', folder='theirs')['URL']
+    agent({'receivers': {'prometheus': {'config': {'scrape_configs': conf}}},
+           'exporters': {'prometheus_remote_write': {'endpoint': ours + '/api/v1/write'}},
+           'service': {'pipelines': {'metrics': {'receivers': ['prometheus'], 'exporters': ['prometheus_remote_write']}}}})
+    server('prometheus', conf=json.dumps({'scrape_configs': conf, 'remote_write': [{'url': theirs + '/api/v1/write', 'queue_config': {'batch_send_deadline': '200ms'}}]}),
+           folder='scraper')
+    for url in (ours, theirs):
+        until(lambda u=url: len(query(u, 'count_over_time(up{job="go"}[1h]) > 2')) == 3, 40, 'three scrapes of three targets')
+    of_file(('second', 'heir'), ('vllm', 'stays'))
+    until(lambda: min(Pages.counts['leat', 'second'], Pages.counts['Prometheus', 'second']) > 4, 60, 'scrapes of the heir')
+    time.sleep(2)
+    for text in ('up{instance="goes"}', '{__name__="kn.serving.queue.depth",instance="goes"}', 'first_only{instance="heir"}'):
+        for url in (ours, theirs):
+            assert INTERVAL < (vanishes(url, text) or 0) < INTERVAL + .5, (text, url, vanishes(url, text))
+    for text in ('both{instance="heir"}', 'up{instance="heir"}', 'up{instance="stays"}'):  # no marker between: each scrape is there at its time and just before the next
+        for url in (ours, theirs):
+            times = [t for row in query(url, text + '[10m]') for t, _ in row['values']]
+            assert all(query(url, text, time='%.3f' % (t - 0.01)) for t in times[1:]), (text, url)
+
+
 def run_both(agent, server, pages, only):
     Pages.counts.clear()
     ours, theirs = server('prometheus', folder='ours')['URL'], server('prometheus', folder='theirs')['URL']
@@ -492,7 +543,7 @@ def run_both(agent, server, pages, only):
 def test_equal_to_prometheus(agent, server, pages):
     global BASE_MS
     BASE_MS = int(time.time() * 1000) + 8000
-    only = [name for name in PAGES if name != 'jenkins_real']
+    only = [name for name in PAGES if name not in ('jenkins_real', 'first', 'second')]
     one, ours, theirs = run_both(agent, server, pages, only)
     differences = [d for job in only for d in compare(ours, theirs, job)]
     for who in ('protobuf', 'rook', 'containerd'):  # both ask in the same words
