@@ -46,7 +46,7 @@ static struct leat_slice key_of(const struct k8s_source *source, uint32_t i)
 /* The first to name an attribute wins, as when they are set one after the other. */
 static void add(struct k8s_attributes *k8s, struct k8s_source *source, struct leat_slice key, struct leat_slice value)
 {
-    if (!value.len || !key.len)
+    if (!key.len)
         return;
     for (uint32_t i = 0; i < source->attribute_count; i++)
         if (leat_slice_eq(key_of(source, i), key))
@@ -67,7 +67,7 @@ static void add(struct k8s_attributes *k8s, struct k8s_source *source, struct le
 static void add_metadata(struct k8s_attributes *k8s, struct k8s_source *source, enum k8s_metadata what,
                          struct leat_slice value)
 {
-    if (K8S_WANTS(&k8s->rules, what))
+    if (value.len && K8S_WANTS(&k8s->rules, what))
         add(k8s, source, leat_slice_str(k8s_metadata_names[what]), value);
 }
 

@@ -13,7 +13,7 @@ static const char *const association_froms[] = {"connection", "resource_attribut
 
 static const struct leat_field extract_fields[] = {
     {"tag_name", LEAT_STRING, E(tag_name), NULL,
-     "the attribute's name; with key_regex it may name groups ($1); default k8s.pod.labels.KEY and the like"},
+     "the attribute's name; with key_regex it may name groups ($1); default k8s.pod.labels.KEY, of namespaces and nodes likewise, k8s.deployment.label.KEY of the others"},
     {"key", LEAT_STRING, E(key), NULL, "the label or annotation"},
     {"key_regex", LEAT_STRING, E(key_regex), NULL, "or all whose whole key matches"},
     {"from", LEAT_ENUM, E(from), "pod", "whose label or annotation", .choices = froms},

@@ -60,13 +60,13 @@ static leat_rc open_metadata(struct k8s_rules *rules, const struct leat_strings 
 static leat_rc open_extract(struct k8s_rules *rules, const struct k8s_extract_conf *conf, bool annotation,
                             struct leat_err *reterr)
 {
-    static const char *const prefixes[][2] = {{"k8s.pod.labels.", "k8s.pod.annotations."},
+    static const char *const prefixes[][2] = {{"k8s.pod.labels.", "k8s.pod.annotations."}, /* the later ones are in the singular */
                                               {"k8s.namespace.labels.", "k8s.namespace.annotations."},
                                               {"k8s.node.labels.", "k8s.node.annotations."},
-                                              {"k8s.deployment.labels.", "k8s.deployment.annotations."},
-                                              {"k8s.statefulset.labels.", "k8s.statefulset.annotations."},
-                                              {"k8s.daemonset.labels.", "k8s.daemonset.annotations."},
-                                              {"k8s.job.labels.", "k8s.job.annotations."}};
+                                              {"k8s.deployment.label.", "k8s.deployment.annotation."},
+                                              {"k8s.statefulset.label.", "k8s.statefulset.annotation."},
+                                              {"k8s.daemonset.label.", "k8s.daemonset.annotation."},
+                                              {"k8s.job.label.", "k8s.job.annotation."}};
     struct k8s_extract *extract = &rules->extracts[rules->extract_count++];
     *extract = (struct k8s_extract){.from = (enum k8s_from)conf->from, .annotation = annotation,
                                     .prefix = prefixes[conf->from][annotation],

@@ -23,7 +23,7 @@ def meta(name, ns=None, uid=None, owner=None, **more):
 
 
 def pod(name, ip, owner=None, image='reg:5000/team/web:1.2', **more):
-    labels = {'app.kubernetes.io/name': 'n-' + name, 'team-a': 'one', 'team-b': 'two', **({'pod-template-hash': '7d9f'} if owner and owner[0] == 'ReplicaSet' else {})}
+    labels = {'bare': '', 'app.kubernetes.io/name': 'n-' + name, 'team-a': 'one', 'team-b': 'two', **({'pod-template-hash': '7d9f'} if owner and owner[0] == 'ReplicaSet' else {})}
     return {'metadata': meta(name, 'shop', owner=owner, labels=labels, **more),
             'spec': {'nodeName': 'n1', 'hostname': 'h-' + name, 'containers': [{'name': 'main', 'image': image}]},
             'status': {'podIP': ip, 'containerStatuses': [{'name': 'main', 'restartCount': 0, 'containerID': 'containerd://c-' + name}]}}
@@ -162,17 +162,17 @@ def test_every_metadata_name(agent, peer, api, tmp_path):
 
 # Guarantees: labels and annotations of the pod and of all it belongs to, by key and by pattern, under their own or a given name.
 def test_labels_and_annotations_of_everything(agent, peer, api, tmp_path):
-    labels = [{'key': 'app.kubernetes.io/name', 'tag_name': 'app'}, {'key_regex': 'team-(.*)', 'tag_name': 'of.$$1'}, {'key': 'team-a'}, {'key': 'stage', 'from': 'namespace'},
+    labels = [{'key': 'app.kubernetes.io/name', 'tag_name': 'app'}, {'key_regex': 'team-(.*)', 'tag_name': 'of.$$1'}, {'key': 'team-a'}, {'key': 'bare'}, {'key': 'stage', 'from': 'namespace'},
               {'key_regex': r'topology\.kubernetes\.io/(zone|region)', 'tag_name': '$$1', 'from': 'node'}, {'key': 'd', 'from': 'deployment'},
               {'key': 's', 'from': 'statefulset'}, {'key': 'm', 'from': 'daemonset'}, {'key': 'j', 'from': 'job'}]
     annotations = [{'key': 'team/contact', 'tag_name': 'contact'}, {'key': 'cost', 'from': 'namespace'}, {'key_regex': 'ra.*', 'from': 'node'}]
     one, put_on = start(agent, peer, api, tmp_path, extract={'metadata': [], 'labels': labels, 'annotations': annotations, 'otel_annotations': True})
-    common = {'of.a': 'one', 'of.b': 'two', 'k8s.pod.labels.team-a': 'one', 'k8s.namespace.labels.stage': 'live', 'zone': 'z1', 'region': 'r1',
+    common = {'of.a': 'one', 'of.b': 'two', 'k8s.pod.labels.team-a': 'one', 'k8s.pod.labels.bare': '', 'k8s.namespace.labels.stage': 'live', 'zone': 'z1', 'region': 'r1',
               'k8s.namespace.annotations.cost': '7', 'k8s.node.annotations.rack': 'r7'}
-    assert put_on(k8s__pod__ip='10.0.0.1') == {**common, 'app': 'n-web-7d9f-x', 'k8s.deployment.labels.d': 'dep', 'contact': 'c@example.com', 'tier': 'gold'}
-    assert put_on(k8s__pod__ip='10.0.0.2') == {**common, 'app': 'n-db-0', 'k8s.statefulset.labels.s': 'set'}
-    assert put_on(k8s__pod__ip='10.0.0.3') == {**common, 'app': 'n-probe-zz', 'k8s.daemonset.labels.m': 'daemon'}
-    assert put_on(k8s__pod__ip='10.0.0.4') == {**common, 'app': 'n-nightly-29000000-q', 'k8s.job.labels.j': 'job'}
+    assert put_on(k8s__pod__ip='10.0.0.1') == {**common, 'app': 'n-web-7d9f-x', 'k8s.deployment.label.d': 'dep', 'contact': 'c@example.com', 'tier': 'gold'}
+    assert put_on(k8s__pod__ip='10.0.0.2') == {**common, 'app': 'n-db-0', 'k8s.statefulset.label.s': 'set'}
+    assert put_on(k8s__pod__ip='10.0.0.3') == {**common, 'app': 'n-probe-zz', 'k8s.daemonset.label.m': 'daemon'}
+    assert put_on(k8s__pod__ip='10.0.0.4') == {**common, 'app': 'n-nightly-29000000-q', 'k8s.job.label.j': 'job'}
     assert one.stop() == 0
 
 
