@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the labels of a line to a series: what the target adds, relabelling, limits, bytes. Once in a series' life. */
+#include <stdlib.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -11,6 +12,7 @@
 #define EXPORTED "exported_"
 #define SHOWN 50u /* bytes of a name, in a message */
 #define SHOW(slice) (int)((slice).len < SHOWN ? (slice).len : SHOWN), (const char *)(slice).at
+#define SORTED_FROM 64u /* labels: as many are put in their places one by one */
 #define ALIASES_MAX 60000u /* further texts of one series are as good as dropped */
 #define EXEMPLAR_CHARS_MAX 128u /* of its names and values, as OpenMetrics says */
 
@@ -27,12 +29,22 @@ static struct leat_slice bound(const struct prometheus_scrape *scrape, const str
     return leat_slice_of(text, prom_number_put(value, text));
 }
 
-/* *ret_twice: a name that came twice; NULL: none did. */
+static int by_name(const void *a, const void *b)
+{
+    struct leat_slice x = ((const struct prom_label *)a)->name, y = ((const struct prom_label *)b)->name;
+    uint32_t len = x.len < y.len ? x.len : y.len;
+    int order = len ? memcmp(x.at, y.at, len) : 0;
+    return order ? order : (x.len > y.len) - (x.len < y.len);
+}
+
+/* *ret_twice: a name that came twice; NULL: none did. Thousands of labels in the worst order would move each other for seconds. */
 static void put_scraped(struct prometheus_scrape *scrape, const struct prom_label **ret_twice)
 {
     struct leat_label_edit *edit = &scrape->edit;
     char text[PROM_NUMBER_TEXT_MAX];
     *ret_twice = NULL;
+    if (scrape->labels.count > SORTED_FROM)
+        qsort(scrape->labels.at, scrape->labels.count, sizeof *scrape->labels.at, by_name);
     leat_label_edit_clear(edit);
     leat_label_edit_put_str(edit, NAME, scrape->labels.metric);
     for (uint32_t i = 0; i < scrape->labels.count; i++) {
@@ -375,7 +387,7 @@ bool prometheus__exemplar_labels(struct prometheus_scrape *scrape, const struct 
     uint64_t len = 0;
     uint32_t names = 0;
     leat_label_edit_clear(&scrape->edit);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count && len <= EXEMPLAR_CHARS_MAX; i++) {
         names += labels[i].value.len != 0;
         len += labels[i].value.len ? (uint64_t)chars(labels[i].name) + chars(labels[i].value) : 0;
         leat_label_edit_put(&scrape->edit, labels[i].name, labels[i].value);

@@ -300,6 +300,31 @@ LEAT_TEST(a_page_leaves_in_batches)
     rig_close(rig);
 }
 
+/* Scenario:   series and an exemplar of thousands of labels, in the worst order.
+ * Guarantees: they are put in order at once; one name twice is still seen. */
+LEAT_TEST(thousands_of_labels_are_put_in_order)
+{
+    struct rig *rig = rig_open();
+    rig_ready(rig);
+    struct leat_strbuf page = {0};
+    for (uint32_t line = 0; line < 20; line++) {
+        leat_strbuf_printf(&page, "m%u{", line);
+        for (uint32_t i = 4000; i-- > 0;)
+            leat_strbuf_printf(&page, "l%04u=\"v\",", line == 19 && i == 17 ? 3999 : i);
+        leat_strbuf_puts(&page, "} 1\n");
+    }
+    EXPECT_RC(rig_page(rig, 1000, TEXT, page.at), LEAT_EPARSE);
+    EXPECT(strstr(rig->err.text, "l3999"));
+    uint32_t at = 0;
+    struct leat_slice before = {0}, name, value;
+    while (leat_prom_label_next(rig->target->cache.first->series, &at, &name, &value)) {
+        EXPECT(!before.len || (before.len == name.len ? memcmp(before.at, name.at, name.len) < 0 : true));
+        before = name;
+    }
+    leat_strbuf_done(&page);
+    rig_close(rig);
+}
+
 /* Guarantees: what target_info says is every batch's, wherever it stands on the page: as OTLP it is the resource's. */
 LEAT_TEST(target_info_is_in_every_batch)
 {
