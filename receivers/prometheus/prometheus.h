@@ -111,7 +111,13 @@ enum prometheus_format prometheus__format_of(struct leat_slice content_type);
 
 /* ---- the cache of a target's series ---- */
 
-enum { PROMETHEUS_DROPPED = 1, PROMETHEUS_CREATED = 2, PROMETHEUS_HISTOGRAM = 4, PROMETHEUS_INFO = 8 };
+enum {
+    PROMETHEUS_DROPPED = 1,
+    PROMETHEUS_CREATED = 2,
+    PROMETHEUS_HISTOGRAM = 4,
+    PROMETHEUS_INFO = 8,
+    PROMETHEUS_FRESH = 16 /* tracked on this page and not on the one before */
+};
 
 /* What names a series on the page (raw bytes), and what it came to. */
 struct prometheus_entry {

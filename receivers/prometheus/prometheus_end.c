@@ -276,6 +276,11 @@ static void forget_families(struct prometheus_scrape *scrape, bool whole)
         prometheus__forget_metas(cache, FAMILY_PAGES);
 }
 
+static bool goes_on_here(const struct prometheus_cache *cache, const struct prometheus_entry *main)
+{
+    return main->seen == cache->generation && !(main->flags & PROMETHEUS_FRESH);
+}
+
 static void settle_cache(struct prometheus_scrape *scrape, bool whole, bool had_body)
 {
     struct prometheus_cache *cache = &scrape->target->cache;
@@ -289,8 +294,13 @@ static void settle_cache(struct prometheus_scrape *scrape, bool whole, bool had_
         cache->successful = cache->by_raw.count;
         return;
     }
-    if (cache->by_raw.count > FORCED_FLUSH(cache->successful)) /* pages of ever other series that come to nothing */
-        evict(scrape, cache->generation); /* what stood on this one has its marker to come */
+    if (cache->by_raw.count <= FORCED_FLUSH(cache->successful))
+        return;
+    /* Pages of ever other series that come to nothing: only what goes on with this one has a marker to come. */
+    PROMETHEUS_EACH(&cache->by_raw, i, entry)
+        if (!goes_on_here(cache, entry->main ? entry->main : entry))
+            entry->raw_seen = 0;
+    evict(scrape, cache->generation);
 }
 
 leat_rc prometheus__scrape_end(struct prometheus_scrape *scrape, bool ok, bool had_body, int64_t body_bytes,

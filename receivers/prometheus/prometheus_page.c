@@ -144,9 +144,11 @@ static void track(struct prometheus_scrape *scrape, struct prometheus_entry *mai
     const struct prometheus_cache *cache = &scrape->target->cache;
     if (main->seen == cache->generation)
         return;
+    bool goes_on = main->seen && main->seen == cache->tracked_generation;
     scrape->tracked++;
-    scrape->went_on += main->seen == cache->tracked_generation;
+    scrape->went_on += goes_on;
     main->seen = cache->generation;
+    main->flags = (uint16_t)(goes_on ? main->flags & ~PROMETHEUS_FRESH : main->flags | PROMETHEUS_FRESH);
 }
 
 /* When it was sent last with the time of a tick, so far as is known; a marker's time is in last_ms. */

@@ -65,18 +65,30 @@ LEAT_TEST(families_are_charged_and_forgotten)
     rig_close(rig);
 }
 
-/* Scenario:   a broken page brings more series than twice what there was, over and over; then it is empty.
- * Guarantees: the cache is cut back to what stood on the last page, and what stood on it is still marked when it is gone. */
+/* Scenario:   a page that is too large by far, twice, with what was there before on it; then it is empty; then it is as at first.
+ * Guarantees: the cache is cut back to what goes on, which is still marked when it is gone; the target is read again at once. */
 LEAT_TEST(a_forced_sweep_keeps_what_is_to_be_marked)
 {
     struct rig *rig = rig_open();
     struct leat_strbuf page = {0};
+    rig->conf.max_series_per_target = 4000;
     rig_ready(rig);
-    filled(&page, "a", 1500);
-    leat_strbuf_puts(&page, "b{");
-    EXPECT_RC(rig_page(rig, 1000, TEXT, page.at), LEAT_EPARSE);
-    EXPECT_OK(rig_page(rig, 2000, TEXT, ""));
-    EXPECT_EQ(rig->counts[PROMETHEUS_STALE], 1500);
+    for (int64_t round = 0; round < 2; round++) {
+        leat_strbuf_clear(&page);
+        filled(&page, "a", 500);
+        EXPECT_OK(rig_page(rig, 10000 * round + 1000, TEXT, page.at));
+        filled(&page, "b", 5000);
+        EXPECT_RC(rig_page(rig, 10000 * round + 2000, TEXT, page.at), LEAT_EFULL);
+        EXPECT_EQ(rig->target->cache.by_raw.count, 500);
+        leat_strbuf_clear(&page);
+        filled(&page, "a", 500);
+        filled(&page, "c", 5000);
+        EXPECT_RC(rig_page(rig, 10000 * round + 3000, TEXT, page.at), LEAT_EFULL);
+        EXPECT_EQ(rig->target->cache.by_raw.count, 500);
+        EXPECT_EQ(rig->counts[PROMETHEUS_STALE], 500 * round);
+        EXPECT_OK(rig_page(rig, 10000 * round + 4000, TEXT, ""));
+        EXPECT_EQ(rig->counts[PROMETHEUS_STALE], 500 * (round + 1));
+    }
     leat_strbuf_done(&page);
     rig_close(rig);
 }
