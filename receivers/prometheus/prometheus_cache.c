@@ -188,6 +188,11 @@ void prometheus__forget_metas(struct prometheus_cache *cache, uint32_t pages)
         cache->meta_list = meta;
         cache->meta_count++;
     }
+    if (cache->meta_count == 0) {
+        leat_free(cache->metas);
+        cache->metas = NULL;
+        cache->meta_room = 0;
+    }
     (void)prometheus__charge(cache);
 }
 

@@ -284,7 +284,8 @@ static bool goes_on_here(const struct prometheus_cache *cache, const struct prom
 static void settle_cache(struct prometheus_scrape *scrape, bool whole, bool had_body)
 {
     struct prometheus_cache *cache = &scrape->target->cache;
-    forget_families(scrape, whole && had_body);
+    if (had_body)
+        forget_families(scrape, whole);
     cache->tracked_generation = cache->generation;
     cache->tracked = scrape->tracked;
     if (whole && had_body) {

@@ -59,8 +59,16 @@ LEAT_TEST(families_are_charged_and_forgotten)
     for (uint32_t i = 0; i <= 5000; i++)
         leat_strbuf_printf(&page, "# TYPE t%u gauge\n", i);
     EXPECT_RC(rig_page(rig, 2000000, TEXT, page.at), LEAT_EFULL);
+    EXPECT_EQ(cache->meta_room, 0);
     EXPECT_OK(rig_page(rig, 2001000, TEXT, "# TYPE b gauge\nb 1\n"));
-    EXPECT(cache->meta_count < 500);
+    EXPECT_EQ(cache->meta_count, 1);
+    leat_strbuf_clear(&page);
+    for (uint32_t i = 0; i < 3000; i++)
+        leat_strbuf_printf(&page, "# TYPE t%u gauge\n", i);
+    leat_strbuf_puts(&page, "a 1\n");
+    EXPECT_OK(rig_page(rig, 2002000, TEXT, page.at));
+    EXPECT_OK(rig_page(rig, 2003000, TEXT, "")); /* no answer is no reason to forget */
+    EXPECT_EQ(cache->meta_count, 3000);
     leat_strbuf_done(&page);
     rig_close(rig);
 }
