@@ -274,8 +274,15 @@ static void on_done(struct leat_http1_call *call, const struct leat_http1_respon
         finish(site, NULL, &inner);
         return;
     }
-    if (err || !is_redirect(site, response)) {
-        finish(site, response, err);
+    if (err) {
+        inner = *err;
+        if (inner.code == LEAT_ELIMIT) /* an answer's head; LEAT_ELIMIT is our word for its body */
+            inner.code = LEAT_EPARSE;
+        finish(site, NULL, &inner);
+        return;
+    }
+    if (!is_redirect(site, response)) {
+        finish(site, response, NULL);
         return;
     }
     if (follow(site, response, &inner) != LEAT_OK)

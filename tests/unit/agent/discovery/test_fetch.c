@@ -107,6 +107,14 @@ static void serve(struct peer *peer, const char *path)
         leat_stream_close_flushed(peer->stream);
     } else if (strcmp(path, "/slow") == 0)
         return;
+    else if (strcmp(path, "/heads") == 0) {
+        struct leat_strbuf many = {0};
+        leat_strbuf_puts(&many, "200 OK");
+        for (uint32_t i = 0; i < 5000; i++)
+            leat_strbuf_printf(&many, "\r\nx-%u: 0123456789", i);
+        answer(peer, many.at, "page", 4);
+        leat_strbuf_done(&many);
+    }
     else if (strcmp(path, "/crumbs") == 0)
         answer_crumbs(peer);
     else if (strcmp(path, "/big") == 0 || strcmp(path, "/404") == 0) {
@@ -347,6 +355,8 @@ LEAT_TEST(fetch_survives_bad_servers)
     get(bed, "/404", 0, 5 * SECOND);
     EXPECT_EQ(bed->err.code, LEAT_EREFUSED);
     EXPECT(strstr(bed->err.text, "status 404") != NULL);
+    get(bed, "/heads", 0, 5 * SECOND);
+    EXPECT_EQ(bed->err.code, LEAT_EPARSE); /* not its body is too long */
     get(bed, "/crumbs", 0, 5 * SECOND);
     EXPECT_EQ(bed->body_bytes, 20000);
     EXPECT(bed->pieces < 100);
