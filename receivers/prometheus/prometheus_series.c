@@ -270,13 +270,15 @@ static struct leat_prom_series *series_of(struct prometheus_scrape *scrape, stru
 static void set_group(struct prometheus_scrape *scrape, struct prometheus_entry *entry)
 {
     struct leat_slice metric = scrape->labels.metric, base = metric;
-    uint64_t sum = 1;
+    uint64_t sum = scrape->meta ? XXH3_64bits(scrape->meta->name.at, scrape->meta->name.len) : 1;
     for (uint32_t i = 0; i < scrape->labels.count; i++) {
         const struct prom_label *label = &scrape->labels.at[i];
         if (leat_slice_is(label->name, scrape->type == LEAT_PROM_SUMMARY ? "quantile" : "le"))
             continue;
         sum += XXH3_64bits_withSeed(label->value.at, label->value.len, XXH3_64bits(label->name.at, label->name.len));
     }
+    if (!scrape->meta || !prometheus__in_family(metric, scrape->meta)) /* a stranger under the family's metadata */
+        sum += XXH3_64bits(metric.at, metric.len);
     entry->group = (uint32_t)(sum ^ sum >> 32) | 1;
     if (cut(&base, "_created") && scrape->meta && leat_slice_eq(base, scrape->meta->name))
         entry->flags |= PROMETHEUS_CREATED;

@@ -184,6 +184,9 @@ LEAT_TEST(open_metrics_has_start_times_and_exemplars)
               "a_total{x=2} 2 @30000 exemplar=1@30000/8\na_total{x=1} 1 @30000 exemplar=1@30000/8\n"
               "a_created{x=1} stale @30000\nh_bucket{le=1.0} stale @30000\nh_bucket{le=+Inf} stale @30000\nh_count stale @30000\n"
               "h_sum stale @30000\nh_created stale @30000\ng stale @30000\n");
+    page_says(rig, 35000, OPEN, "# TYPE a counter\na_total 1\nb_total 2\na_created 5\na_total{x=\"1\"} 1\na_created{x=\"1\"} 6\n# EOF\n",
+              "a_total 1 @35000\nb_total 2 @35000\na_created 5 @35000\na_total{x=1} 1 @35000 start=6000\na_created{x=1} 6 @35000\n"
+              "a_total{x=2} stale @35000\n"); /* what is not of the family has no part in its times */
     page_fails(rig, 40000, OPEN, "a 1\n", LEAT_EPARSE);
     page_fails(rig, 50000, OPEN, "a 1\n# EOF\nb 1\n", LEAT_EPARSE);
     rig_close(rig);
