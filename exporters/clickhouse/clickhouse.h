@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* clickhouse -- logs, traces and metrics as rows of the tables the Collector's exporter makes, over ClickHouse's HTTP port.
  *
- * Why      fields go from the request they came in straight to their column's place in a RowBinary body: no row objects.
+ * Why      fields go from the request they came in straight to their column's place in a body of RowBinary or Native: no
+ *          row objects. One code writes both: where a column goes is a cursor's matter.
  * Threads  as every exporter: one state per signal and shard.
  * Owns     the texts made at open (addresses, statements); pages of rows only while a batch is encoded.
  * Limits   max_request_size of rows, before compression, ends an INSERT; CLICKHOUSE_SETTINGS_MAX settings in an address.
@@ -31,6 +32,7 @@ enum clickhouse_table {
 };
 
 enum { CLICKHOUSE_SCHEMA_DROP, CLICKHOUSE_SCHEMA_HOLD };
+enum { CLICKHOUSE_NATIVE, CLICKHOUSE_ROW_BINARY };
 
 struct clickhouse_metric_conf {
     const char *name;
@@ -48,7 +50,7 @@ struct clickhouse_conf {
         const char *name, *params;
     } table_engine;
     int64_t ttl_ns, deduplication_window, request_bytes_max;
-    int compress, logs_layout, on_schema_error;
+    int compress, logs_layout, on_schema_error, format;
 };
 
 /* Where to and as whom: an address of the Collector's, taken apart. Texts are its own. */
@@ -95,12 +97,40 @@ struct clickhouse_there {
     bool unfit; /* not there, or its columns are not as leat writes them: described again before rows are written */
 };
 
-/* Rows on their way into one INSERT. */
+/* Rows on their way into one INSERT. RowBinary: one stream, all columns of a row after each other. Native: one for each
+ * column; an array has one for its lengths and those of its items, a map for lengths, keys and values. */
 struct clickhouse_rows {
-    struct row_binary rows;
+    struct row_binary *streams;
+    uint32_t stream_count;
+    uint32_t runs[2];            /* Native: rows whose shared columns, of either part, are not written yet */
+    uint64_t room_left;          /* Native: so many bytes fit before streams must be measured */
     uint32_t first, next, count; /* items it covers: `count` of [first, next) */
     uint8_t *bitmap;             /* NULL while they are neighbours */
 };
+
+/* Where the next column goes. */
+struct clickhouse_cursor {
+    struct row_binary *at;
+    uint32_t step; /* 0: RowBinary, 1: Native */
+};
+static inline struct row_binary *clickhouse__next(struct clickhouse_cursor *to)
+{
+    struct row_binary *at = to->at;
+    if (to->step)
+        row_binary_row(at);
+    to->at += to->step;
+    return at;
+}
+
+/* How many items of an array or pairs of a map follow, in the next columns. */
+static inline void clickhouse__count(struct clickhouse_cursor *to, uint64_t n)
+{
+    struct row_binary *at = clickhouse__next(to);
+    at->offsets = to->step;
+    row_binary_count(at, n);
+}
+
+#define CLICKHOUSE_SHARED_MAX 20u
 
 struct clickhouse_state {
     const struct clickhouse_conf *conf;
@@ -113,9 +143,11 @@ struct clickhouse_state {
     XXH3_state_t *hash;
     /* Of the batch being encoded. */
     struct clickhouse_rows open[CLICKHOUSE_TABLES];
-    struct row_binary shared;     /* what the rows of a resource and scope (metrics: of a metric) have in common */
-    uint32_t shared_middle;       /* logs: where it is parted by the row's own columns */
-    struct row_binary attributes; /* a map that may come again */
+    struct row_binary shared[CLICKHOUSE_SHARED_MAX]; /* what the rows of a resource and scope (metrics: of a metric) have in common */
+    uint32_t shared_middle, shared_end; /* bytes, or streams: of its first part (logs: before the body; metrics: before the name), of all */
+    uint32_t shared_to[2];        /* Native: stream of a row minus stream of these, for the parts */
+    uint64_t shared_bytes[2];     /* Native: of the parts */
+    struct row_binary attributes[3]; /* a map that may come again */
     struct leat_strbuf attributes_raw; /* the bytes it was made of */
     struct leat_strbuf text;      /* scratch */
     struct clickhouse_raw_shared {
@@ -141,11 +173,49 @@ leat_rc clickhouse__learn(struct clickhouse_state *clickhouse, enum clickhouse_t
 
 /* ---- rows ---- */
 
+static inline bool clickhouse__is_native(const struct clickhouse_state *clickhouse)
+{
+    return clickhouse->conf->format == CLICKHOUSE_NATIVE;
+}
+/* The first column of a new row of a table. */
+static inline struct clickhouse_cursor clickhouse__row(struct clickhouse_state *clickhouse, enum clickhouse_table table)
+{
+    struct row_binary *streams = clickhouse->open[table].streams;
+    if (!clickhouse__is_native(clickhouse))
+        row_binary_row(streams);
+    return (struct clickhouse_cursor){streams, clickhouse__is_native(clickhouse)};
+}
+
+/* Columns that rows share, in two parts: begin them all, end the first part, begin the second anew, end; then a part goes
+ * into each row: as bytes, or (Native) it is noted, and written once for all rows of a run. */
+struct clickhouse_cursor clickhouse__shared_begin(struct clickhouse_state *clickhouse);
+struct clickhouse_cursor clickhouse__shared_second(struct clickhouse_state *clickhouse);
+void clickhouse__shared_middle(struct clickhouse_state *clickhouse, const struct clickhouse_cursor *at);
+void clickhouse__shared_end(struct clickhouse_state *clickhouse, const struct clickhouse_cursor *at);
+static inline void clickhouse__put_shared(struct clickhouse_state *clickhouse, enum clickhouse_table table,
+                                          struct clickhouse_cursor *to, int part)
+{
+    uint32_t from = part ? clickhouse->shared_middle : 0, end = part ? clickhouse->shared_end : clickhouse->shared_middle;
+    if (!to->step) {
+        row_binary_raw(to->at, clickhouse->shared[0].from + from, end - from);
+        return;
+    }
+    struct clickhouse_rows *open = &clickhouse->open[table];
+    clickhouse->shared_to[part] = (uint32_t)(to->at - open->streams) - from;
+    open->runs[part]++;
+    to->at += end - from;
+}
+
+leat_rc clickhouse__rows_open(struct clickhouse_state *clickhouse, enum clickhouse_table table) LEAT_MUST_CHECK;
+/* All rows of a table as the body of an INSERT; they are gone from here also on failure. */
+leat_rc clickhouse__rows_take(struct clickhouse_state *clickhouse, enum clickhouse_table table, struct leat_chain *out) LEAT_MUST_CHECK;
+void clickhouse__rows_clear(struct clickhouse_rows *open);
+
 /* A map of all attributes that are field `number` of `fields`. */
-void clickhouse__map(struct clickhouse_state *clickhouse, struct row_binary *rows, struct leat_slice fields,
+void clickhouse__map(struct clickhouse_state *clickhouse, struct clickhouse_cursor *to, struct leat_slice fields,
                      uint32_t number);
 /* The same for what is often the map of the row before. */
-void clickhouse__map_again(struct clickhouse_state *clickhouse, struct row_binary *rows, struct leat_slice fields,
+void clickhouse__map_again(struct clickhouse_state *clickhouse, struct clickhouse_cursor *to, struct leat_slice fields,
                            uint32_t number);
 void clickhouse__value(struct clickhouse_state *clickhouse, struct row_binary *rows, const struct otlp_value *value);
 /* resource[key] as a String; "" when it is not there. */
@@ -155,9 +225,19 @@ void clickhouse__resource_text(struct clickhouse_state *clickhouse, struct row_b
 bool clickhouse__covers(struct clickhouse_rows *open, uint32_t item, const struct leat_batch *batch);
 /* Makes a request of the open rows of a table, if there are any. */
 leat_rc clickhouse__request(struct clickhouse_state *clickhouse, enum clickhouse_table table, struct leat_requests *out) LEAT_MUST_CHECK;
-static inline bool clickhouse__is_full(const struct clickhouse_state *clickhouse, const struct clickhouse_rows *open)
+/* Are the rows max_request_size, after one of an item of so many bytes? Streams are measured only when they may be. */
+bool clickhouse__measure(const struct clickhouse_state *clickhouse, struct clickhouse_rows *open);
+static inline bool clickhouse__is_full(const struct clickhouse_state *clickhouse, struct clickhouse_rows *open,
+                                       uint32_t item_bytes)
 {
-    return row_binary_bytes(&open->rows) >= (uint64_t)clickhouse->conf->request_bytes_max;
+    if (!clickhouse__is_native(clickhouse))
+        return row_binary_bytes(open->streams) >= (uint64_t)clickhouse->conf->request_bytes_max;
+    uint64_t most = 512 + 8ull * item_bytes + clickhouse->shared_bytes[0] + clickhouse->shared_bytes[1];
+    if (open->room_left > most) {
+        open->room_left -= most;
+        return false;
+    }
+    return clickhouse__measure(clickhouse, open);
 }
 
 /* What an item's rows share; then the item as a row. False: malformed. */

@@ -12,6 +12,7 @@
 
 static const char *const compressions[] = {"", "none", "lz4", "zstd", "gzip", "true", NULL};
 static const char *const on_schema_errors[] = {[CLICKHOUSE_SCHEMA_DROP] = "drop", [CLICKHOUSE_SCHEMA_HOLD] = "hold", NULL};
+static const char *const formats[] = {[CLICKHOUSE_NATIVE] = "native", [CLICKHOUSE_ROW_BINARY] = "row_binary", NULL};
 static const char *const layouts[] = {"five_minutes", "timestamp_time", NULL};
 
 #define NAME_OF(kind, deflt_)                                                                       \
@@ -53,6 +54,8 @@ const struct leat_field clickhouse_fields[] = {
      .doc = "tokens a table made without replication keeps, so that what is sent again is stored once; 0: none"},
     {.key = "compress", .type = LEAT_ENUM, .offset = AT(compress), .deflt = "", .choices = compressions,
      .doc = "content coding of INSERTs; unset: as `compression` says"},
+    {.key = "format", .type = LEAT_ENUM, .offset = AT(format), .deflt = "native", .choices = formats,
+     .doc = "what rows are sent as: Native, columns, is little work for the server; RowBinary is for servers before 23.3"},
     BOOL("async_insert", async_insert, "true", "let the server gather small INSERTs; leat waits until they are stored"),
     {.key = "max_request_size", .type = LEAT_SIZE, .offset = AT(request_bytes_max), .deflt = "16MiB", .min = 4096,
      .max = 1073741824, .doc = "an INSERT ends after so many bytes of rows, before compression"},
@@ -136,7 +139,10 @@ leat_rc clickhouse_open(void *state, const struct leat_exporter_conf *conf, enum
     (void)world;
     clickhouse->conf = conf->own;
     clickhouse->signal = signal;
-    clickhouse->shared.kept = clickhouse->attributes.kept = true;
+    for (uint32_t i = 0; i < CLICKHOUSE_SHARED_MAX; i++)
+        clickhouse->shared[i].kept = true;
+    for (int i = 0; i < 3; i++)
+        clickhouse->attributes[i].kept = true;
     leat_rc rc = clickhouse__target_open(conf->own, http, &clickhouse->target, reterr);
     if (rc != LEAT_OK)
         return rc;
@@ -147,7 +153,9 @@ leat_rc clickhouse_open(void *state, const struct leat_exporter_conf *conf, enum
     uint32_t tables = clickhouse__tables_of(clickhouse->conf, signal);
     for (uint32_t table = 0; rc == LEAT_OK && table < CLICKHOUSE_TABLES; table++)
         if (tables >> table & 1)
-            rc = clickhouse__insert_url(clickhouse, (enum clickhouse_table)table);
+            rc = clickhouse__rows_open(clickhouse, (enum clickhouse_table)table) == LEAT_OK
+                     ? clickhouse__insert_url(clickhouse, (enum clickhouse_table)table)
+                     : LEAT_ENOMEM;
     if (rc != LEAT_OK)
         return LEAT_RAISE(reterr, rc, 0, "no memory for statements");
     if (clickhouse->target.native_port)
@@ -163,12 +171,17 @@ void clickhouse_close(void *state)
     leat_free(clickhouse->statement_url);
     for (int table = 0; table < CLICKHOUSE_TABLES; table++) {
         leat_free(clickhouse->there[table].url);
-        row_binary_done(&clickhouse->open[table].rows);
-        leat_free(clickhouse->open[table].bitmap);
+        struct clickhouse_rows *open = &clickhouse->open[table];
+        for (uint32_t i = 0; i < open->stream_count && open->streams; i++)
+            row_binary_done(&open->streams[i]);
+        leat_free(open->streams);
+        leat_free(open->bitmap);
     }
     (void)XXH3_freeState(clickhouse->hash);
-    row_binary_done(&clickhouse->shared);
-    row_binary_done(&clickhouse->attributes);
+    for (uint32_t i = 0; i < CLICKHOUSE_SHARED_MAX; i++)
+        row_binary_done(&clickhouse->shared[i]);
+    for (int i = 0; i < 3; i++)
+        row_binary_done(&clickhouse->attributes[i]);
     leat_strbuf_done(&clickhouse->attributes_raw);
     leat_strbuf_done(&clickhouse->text);
     memset(clickhouse, 0, sizeof *clickhouse);

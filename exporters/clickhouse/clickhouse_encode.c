@@ -31,13 +31,6 @@ bool clickhouse__covers(struct clickhouse_rows *open, uint32_t item, const struc
     return true;
 }
 
-static void open_clear(struct clickhouse_rows *open)
-{
-    row_binary_clear(&open->rows);
-    leat_free(open->bitmap);
-    *open = (struct clickhouse_rows){.rows = open->rows};
-}
-
 /* ---- one INSERT ---- */
 
 static void put_token(struct clickhouse_state *clickhouse, const struct leat_chain *rows, char text[TOKEN_DIGITS + 1])
@@ -106,7 +99,7 @@ leat_rc clickhouse__request(struct clickhouse_state *clickhouse, enum clickhouse
     struct leat_request *request = leat_requests_add(out);
     if (!request)
         return LEAT_ENOMEM;
-    leat_rc rc = row_binary_take(&open->rows, &rows);
+    leat_rc rc = clickhouse__rows_take(clickhouse, table, &rows);
     if (rc == LEAT_OK)
         rc = clickhouse->there[table].unfit ? clickhouse__describe(clickhouse, table, request)
                                             : put_insert(clickhouse, table, &rows, request, out);
@@ -115,7 +108,7 @@ leat_rc clickhouse__request(struct clickhouse_state *clickhouse, enum clickhouse
     request->count = open->count;
     request->bitmap = open->bitmap;
     open->bitmap = NULL;
-    open_clear(open);
+    clickhouse__rows_clear(open);
     return rc;
 }
 
@@ -147,9 +140,9 @@ static leat_rc run_rows(struct run *run, struct otlp_walk *walk, const struct ro
             maker->shared(clickhouse, walk);
         if (!maker->row(clickhouse, walk->item))
             return LEAT_EPARSE;
-        if (clickhouse->shared.failed || open->rows.failed || !clickhouse__covers(open, run->item++, run->batch))
+        if (clickhouse->shared->failed || open->streams->failed || !clickhouse__covers(open, run->item++, run->batch))
             return LEAT_ENOMEM;
-        if (clickhouse__is_full(clickhouse, open) && clickhouse__request(clickhouse, maker->table, run->out) != LEAT_OK)
+        if (clickhouse__is_full(clickhouse, open, walk->item.len) && clickhouse__request(clickhouse, maker->table, run->out) != LEAT_OK)
             return LEAT_ENOMEM;
     }
     return LEAT_OK;
@@ -180,8 +173,9 @@ static leat_rc run_all(struct run *run, struct otlp_walk *walk)
 /* A batch with one huge resource shall not hold memory for ever. */
 static void trim(struct clickhouse_state *clickhouse)
 {
-    if (clickhouse->shared.end - clickhouse->shared.from > KEPT_BYTES_MAX)
-        row_binary_done(&clickhouse->shared);
+    for (uint32_t i = 0; i < CLICKHOUSE_SHARED_MAX; i++)
+        if (clickhouse->shared[i].end - clickhouse->shared[i].from > KEPT_BYTES_MAX)
+            row_binary_done(&clickhouse->shared[i]);
     if (clickhouse->text.room > KEPT_BYTES_MAX)
         leat_strbuf_done(&clickhouse->text);
 }
@@ -192,12 +186,13 @@ leat_rc clickhouse_encode(void *state, const struct leat_batch *batch, struct le
     struct run run = {.clickhouse = clickhouse, .batch = batch, .out = out};
     struct otlp_walk walk;
     clickhouse->attributes_raw.len = 0;
-    row_binary_clear(&clickhouse->attributes);
+    for (int i = 0; i < 3; i++)
+        row_binary_clear(&clickhouse->attributes[i]);
     otlp_walk_open(&walk, clickhouse->signal, &batch->payload);
     leat_rc rc = run_all(&run, &walk);
     leat_rc walked = otlp_walk_close(&walk, reterr);
     for (int table = 0; table < CLICKHOUSE_TABLES; table++)
-        open_clear(&clickhouse->open[table]);
+        clickhouse__rows_clear(&clickhouse->open[table]);
     trim(clickhouse);
     if (walked != LEAT_OK || rc == LEAT_OK)
         return walked;

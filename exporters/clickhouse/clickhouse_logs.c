@@ -5,16 +5,16 @@
 /* ServiceName; then, behind the body, all of resource and scope. */
 void clickhouse__logs_shared(struct clickhouse_state *clickhouse, const struct otlp_walk *walk)
 {
-    struct row_binary *shared = &clickhouse->shared;
-    row_binary_clear(shared);
-    clickhouse__resource_text(clickhouse, shared, walk->resource, "service.name");
-    clickhouse->shared_middle = row_binary_open_bytes(shared).len;
-    row_binary_string(shared, walk->resource_schema_url);
-    clickhouse__map(clickhouse, shared, walk->resource, 1);
-    row_binary_string(shared, walk->scope.schema_url);
-    row_binary_string(shared, walk->scope.name);
-    row_binary_string(shared, walk->scope.version);
-    clickhouse__map(clickhouse, shared, walk->scope.attributes, 3);
+    struct clickhouse_cursor to = clickhouse__shared_begin(clickhouse);
+    clickhouse__resource_text(clickhouse, clickhouse__next(&to), walk->resource, "service.name");
+    clickhouse__shared_middle(clickhouse, &to);
+    row_binary_string(clickhouse__next(&to), walk->resource_schema_url);
+    clickhouse__map(clickhouse, &to, walk->resource, 1);
+    row_binary_string(clickhouse__next(&to), walk->scope.schema_url);
+    row_binary_string(clickhouse__next(&to), walk->scope.name);
+    row_binary_string(clickhouse__next(&to), walk->scope.version);
+    clickhouse__map(clickhouse, &to, walk->scope.attributes, 3);
+    clickhouse__shared_end(clickhouse, &to);
 }
 
 static uint64_t time_of(const struct otlp_log *log)
@@ -25,25 +25,23 @@ static uint64_t time_of(const struct otlp_log *log)
 /* The order is that of the schema. */
 bool clickhouse__logs_row(struct clickhouse_state *clickhouse, struct leat_slice record)
 {
-    struct row_binary *rows = &clickhouse->open[CLICKHOUSE_LOGS].rows;
     const struct clickhouse_there *there = &clickhouse->there[CLICKHOUSE_LOGS];
-    struct leat_slice shared = row_binary_open_bytes(&clickhouse->shared);
     struct otlp_log log;
     if (!otlp_log_of(record, &log))
         return false;
-    row_binary_row(rows);
-    row_binary_time(rows, time_of(&log), there->seconds);
-    row_binary_hex(rows, log.trace_id);
-    row_binary_hex(rows, log.span_id);
-    row_binary_u8(rows, (uint8_t)log.flags);
-    row_binary_string(rows, log.severity_text);
-    row_binary_u8(rows, (uint8_t)log.severity_number);
-    row_binary_raw(rows, shared.at, clickhouse->shared_middle);
-    clickhouse__value(clickhouse, rows, &log.body);
-    row_binary_raw(rows, shared.at + clickhouse->shared_middle, shared.len - clickhouse->shared_middle);
-    clickhouse__map_again(clickhouse, rows, log.attributes, 6);
+    struct clickhouse_cursor to = clickhouse__row(clickhouse, CLICKHOUSE_LOGS);
+    row_binary_time(clickhouse__next(&to), time_of(&log), there->seconds);
+    row_binary_hex(clickhouse__next(&to), log.trace_id);
+    row_binary_hex(clickhouse__next(&to), log.span_id);
+    row_binary_u8(clickhouse__next(&to), (uint8_t)log.flags);
+    row_binary_string(clickhouse__next(&to), log.severity_text);
+    row_binary_u8(clickhouse__next(&to), (uint8_t)log.severity_number);
+    clickhouse__put_shared(clickhouse, CLICKHOUSE_LOGS, &to, 0);
+    clickhouse__value(clickhouse, clickhouse__next(&to), &log.body);
+    clickhouse__put_shared(clickhouse, CLICKHOUSE_LOGS, &to, 1);
+    clickhouse__map_again(clickhouse, &to, log.attributes, 6);
     if (!there->missing)
-        row_binary_string(rows, log.event_name);
+        row_binary_string(clickhouse__next(&to), log.event_name);
     return true;
 }
 
@@ -73,21 +71,20 @@ void clickhouse__raw_shared(struct clickhouse_state *clickhouse, const struct ot
 /* The line as it came: what a parser put aside of it, else the body. */
 bool clickhouse__raw_row(struct clickhouse_state *clickhouse, struct leat_slice record)
 {
-    struct row_binary *rows = &clickhouse->open[CLICKHOUSE_RAW].rows;
     const struct clickhouse_raw_shared *raw = &clickhouse->raw;
     struct otlp_log log;
     if (!otlp_log_of(record, &log))
         return false;
     struct leat_slice own = source_of(log.attributes, 6), original = text_at(log.attributes, 6, "log.record.original");
-    row_binary_row(rows);
-    row_binary_time(rows, time_of(&log), clickhouse->there[CLICKHOUSE_RAW].seconds);
-    row_binary_string(rows, own.len ? own : raw->source);
-    row_binary_string(rows, raw->namespace);
-    row_binary_string(rows, raw->pod);
-    row_binary_string(rows, raw->container);
+    struct clickhouse_cursor to = clickhouse__row(clickhouse, CLICKHOUSE_RAW);
+    row_binary_time(clickhouse__next(&to), time_of(&log), clickhouse->there[CLICKHOUSE_RAW].seconds);
+    row_binary_string(clickhouse__next(&to), own.len ? own : raw->source);
+    row_binary_string(clickhouse__next(&to), raw->namespace);
+    row_binary_string(clickhouse__next(&to), raw->pod);
+    row_binary_string(clickhouse__next(&to), raw->container);
     if (original.len)
-        row_binary_string(rows, original);
+        row_binary_string(clickhouse__next(&to), original);
     else
-        clickhouse__value(clickhouse, rows, &log.body);
+        clickhouse__value(clickhouse, clickhouse__next(&to), &log.body);
     return true;
 }

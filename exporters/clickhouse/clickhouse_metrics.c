@@ -18,45 +18,47 @@ static enum clickhouse_table table_of(enum otlp_metric_kind kind)
     }
 }
 
-/* Resource, scope, metric: the columns up to MetricUnit. */
+/* Resource and scope, then the metric: the columns up to MetricUnit. */
 static void shared(struct clickhouse_state *clickhouse, const struct otlp_walk *walk, const struct otlp_metric *metric)
 {
-    struct row_binary *rows = &clickhouse->shared;
+    struct clickhouse_cursor to;
     if (walk->new_resource || walk->new_scope) {
         struct pb_field dropped;
-        row_binary_clear(rows);
-        clickhouse__map(clickhouse, rows, walk->resource, 1);
-        row_binary_string(rows, walk->resource_schema_url);
-        row_binary_string(rows, walk->scope.name);
-        row_binary_string(rows, walk->scope.version);
-        clickhouse__map(clickhouse, rows, walk->scope.attributes, 3);
-        row_binary_u32(rows, otlp_get(walk->scope.attributes, 4, &dropped) ? (uint32_t)dropped.value : 0);
-        row_binary_string(rows, walk->scope.schema_url);
-        clickhouse__resource_text(clickhouse, rows, walk->resource, "service.name");
-        clickhouse->shared_middle = row_binary_open_bytes(rows).len;
+        to = clickhouse__shared_begin(clickhouse);
+        clickhouse__map(clickhouse, &to, walk->resource, 1);
+        row_binary_string(clickhouse__next(&to), walk->resource_schema_url);
+        row_binary_string(clickhouse__next(&to), walk->scope.name);
+        row_binary_string(clickhouse__next(&to), walk->scope.version);
+        clickhouse__map(clickhouse, &to, walk->scope.attributes, 3);
+        row_binary_u32(clickhouse__next(&to), otlp_get(walk->scope.attributes, 4, &dropped) ? (uint32_t)dropped.value : 0);
+        row_binary_string(clickhouse__next(&to), walk->scope.schema_url);
+        clickhouse__resource_text(clickhouse, clickhouse__next(&to), walk->resource, "service.name");
+        clickhouse__shared_middle(clickhouse, &to);
     }
-    rows->at = rows->from + clickhouse->shared_middle; /* the metric before goes */
-    row_binary_string(rows, metric->name);
-    row_binary_string(rows, metric->description);
-    row_binary_string(rows, metric->unit);
+    to = clickhouse__shared_second(clickhouse);
+    row_binary_string(clickhouse__next(&to), metric->name);
+    row_binary_string(clickhouse__next(&to), metric->description);
+    row_binary_string(clickhouse__next(&to), metric->unit);
+    clickhouse__shared_end(clickhouse, &to);
 }
 
 /* ---- arrays ---- */
 
-static void put_numbers(struct row_binary *rows, struct leat_slice message, uint32_t number, bool fixed)
+static void put_numbers(struct clickhouse_cursor *to, struct leat_slice message, uint32_t number, bool fixed)
 {
     struct otlp_numbers numbers = otlp_numbers_of(message, number, fixed);
     uint64_t n = 0, value;
     while (otlp_numbers_next(&numbers, &value))
         n++;
-    row_binary_count(rows, n);
+    clickhouse__count(to, n);
+    struct row_binary *items = clickhouse__next(to);
     numbers = otlp_numbers_of(message, number, fixed);
     while (otlp_numbers_next(&numbers, &value))
-        row_binary_u64(rows, value);
+        row_binary_u64(items, value);
 }
 
 /* FilteredAttributes, TimeUnix, Value, SpanId, TraceId: an array each. */
-static void put_exemplars(struct clickhouse_state *clickhouse, struct row_binary *rows, const struct otlp_point *point,
+static void put_exemplars(struct clickhouse_state *clickhouse, struct clickhouse_cursor *to, const struct otlp_point *point,
                           uint32_t number, bool seconds)
 {
     struct leat_slice rest = point->exemplars, message;
@@ -65,33 +67,38 @@ static void put_exemplars(struct clickhouse_state *clickhouse, struct row_binary
     while (rest.len && otlp_message_next(&rest, number, &message))
         n++;
     for (int column = 0; column < 5; column++) {
-        row_binary_count(rows, n);
+        clickhouse__count(to, n);
+        struct clickhouse_cursor items = *to;
+        to->at += (column == 0 ? 3 : 1) * to->step;
         for (rest = point->exemplars; n && otlp_message_next(&rest, number, &message);) {
+            struct clickhouse_cursor item = items;
             (void)otlp_exemplar_of(message, &exemplar);
             if (column == 0)
-                clickhouse__map(clickhouse, rows, message, 7);
+                clickhouse__map(clickhouse, &item, message, 7);
             else if (column == 1)
-                row_binary_time(rows, exemplar.time_unix_nano, seconds);
+                row_binary_time(clickhouse__next(&item), exemplar.time_unix_nano, seconds);
             else if (column == 2)
-                row_binary_f64(rows, exemplar.value);
+                row_binary_f64(clickhouse__next(&item), exemplar.value);
             else
-                row_binary_hex(rows, column == 3 ? exemplar.span_id : exemplar.trace_id);
+                row_binary_hex(clickhouse__next(&item), column == 3 ? exemplar.span_id : exemplar.trace_id);
         }
     }
 }
 
-static void put_quantiles(struct row_binary *rows, struct leat_slice message)
+static void put_quantiles(struct clickhouse_cursor *to, struct leat_slice message)
 {
     struct leat_slice rest = message, quantile;
     uint32_t n = 0;
     while (otlp_message_next(&rest, 6, &quantile))
         n++;
-    row_binary_count(rows, n);
+    clickhouse__count(to, n);
+    struct row_binary *items = clickhouse__next(to);
     for (rest = message; otlp_message_next(&rest, 6, &quantile);)
-        row_binary_f64(rows, otlp_quantile_of(quantile).quantile);
-    row_binary_count(rows, n);
+        row_binary_f64(items, otlp_quantile_of(quantile).quantile);
+    clickhouse__count(to, n);
+    items = clickhouse__next(to);
     for (rest = message; otlp_message_next(&rest, 6, &quantile);)
-        row_binary_f64(rows, otlp_quantile_of(quantile).value);
+        row_binary_f64(items, otlp_quantile_of(quantile).value);
 }
 
 /* ---- a point; the order is that of the schemas ---- */
@@ -102,64 +109,63 @@ struct data {
     bool monotonic;
 };
 
-static void put_histogram(struct clickhouse_state *clickhouse, struct row_binary *rows, const struct data *data,
+static void put_histogram(struct clickhouse_state *clickhouse, struct clickhouse_cursor *to, const struct data *data,
                           const struct otlp_point *point, bool seconds)
 {
-    row_binary_u64(rows, point->count);
-    row_binary_f64(rows, point->sum);
+    row_binary_u64(clickhouse__next(to), point->count);
+    row_binary_f64(clickhouse__next(to), point->sum);
     if (data->kind == OTLP_HISTOGRAM) {
-        put_numbers(rows, point->message, 6, true);
-        put_numbers(rows, point->message, 7, true);
+        put_numbers(to, point->message, 6, true);
+        put_numbers(to, point->message, 7, true);
     } else {
-        row_binary_u32(rows, (uint32_t)point->scale);
-        row_binary_u64(rows, point->zero_count);
-        row_binary_u32(rows, (uint32_t)point->positive_offset);
-        put_numbers(rows, point->positive, 2, false);
-        row_binary_u32(rows, (uint32_t)point->negative_offset);
-        put_numbers(rows, point->negative, 2, false);
+        row_binary_u32(clickhouse__next(to), (uint32_t)point->scale);
+        row_binary_u64(clickhouse__next(to), point->zero_count);
+        row_binary_u32(clickhouse__next(to), (uint32_t)point->positive_offset);
+        put_numbers(to, point->positive, 2, false);
+        row_binary_u32(clickhouse__next(to), (uint32_t)point->negative_offset);
+        put_numbers(to, point->negative, 2, false);
     }
-    put_exemplars(clickhouse, rows, point, otlp_point_exemplars(data->kind), seconds);
-    row_binary_u32(rows, point->flags);
-    row_binary_f64(rows, point->min);
-    row_binary_f64(rows, point->max);
-    row_binary_u32(rows, data->temporality);
+    put_exemplars(clickhouse, to, point, otlp_point_exemplars(data->kind), seconds);
+    row_binary_u32(clickhouse__next(to), point->flags);
+    row_binary_f64(clickhouse__next(to), point->min);
+    row_binary_f64(clickhouse__next(to), point->max);
+    row_binary_u32(clickhouse__next(to), data->temporality);
 }
 
-static void put_number(struct clickhouse_state *clickhouse, struct row_binary *rows, const struct data *data,
+static void put_number(struct clickhouse_state *clickhouse, struct clickhouse_cursor *to, const struct data *data,
                        const struct otlp_point *point, bool seconds)
 {
-    row_binary_f64(rows, point->value);
-    row_binary_u32(rows, point->flags);
-    put_exemplars(clickhouse, rows, point, otlp_point_exemplars(data->kind), seconds);
+    row_binary_f64(clickhouse__next(to), point->value);
+    row_binary_u32(clickhouse__next(to), point->flags);
+    put_exemplars(clickhouse, to, point, otlp_point_exemplars(data->kind), seconds);
     if (data->kind != OTLP_SUM)
         return;
-    row_binary_u32(rows, data->temporality);
-    row_binary_u8(rows, data->monotonic);
+    row_binary_u32(clickhouse__next(to), data->temporality);
+    row_binary_u8(clickhouse__next(to), data->monotonic);
 }
 
 static bool put_point(struct clickhouse_state *clickhouse, const struct data *data, struct leat_slice message)
 {
     enum clickhouse_table table = table_of(data->kind);
     const struct clickhouse_there *there = &clickhouse->there[table];
-    struct row_binary *rows = &clickhouse->open[table].rows;
-    struct leat_slice begin = row_binary_open_bytes(&clickhouse->shared);
     struct otlp_point point;
     if (!otlp_point_of(data->kind, message, &point))
         return false;
-    row_binary_row(rows);
-    row_binary_raw(rows, begin.at, begin.len);
-    clickhouse__map(clickhouse, rows, point.attributes, otlp_point_attributes(data->kind));
-    row_binary_time(rows, point.start_unix_nano, there->start_seconds);
-    row_binary_time(rows, point.time_unix_nano, there->seconds);
+    struct clickhouse_cursor to = clickhouse__row(clickhouse, table);
+    clickhouse__put_shared(clickhouse, table, &to, 0);
+    clickhouse__put_shared(clickhouse, table, &to, 1);
+    clickhouse__map(clickhouse, &to, point.attributes, otlp_point_attributes(data->kind));
+    row_binary_time(clickhouse__next(&to), point.start_unix_nano, there->start_seconds);
+    row_binary_time(clickhouse__next(&to), point.time_unix_nano, there->seconds);
     if (table == CLICKHOUSE_HISTOGRAM || table == CLICKHOUSE_EXPONENTIAL_HISTOGRAM) {
-        put_histogram(clickhouse, rows, data, &point, there->inner_seconds);
+        put_histogram(clickhouse, &to, data, &point, there->inner_seconds);
     } else if (table == CLICKHOUSE_SUMMARY) {
-        row_binary_u64(rows, point.count);
-        row_binary_f64(rows, point.sum);
-        put_quantiles(rows, point.message);
-        row_binary_u32(rows, point.flags);
+        row_binary_u64(clickhouse__next(&to), point.count);
+        row_binary_f64(clickhouse__next(&to), point.sum);
+        put_quantiles(&to, point.message);
+        row_binary_u32(clickhouse__next(&to), point.flags);
     } else {
-        put_number(clickhouse, rows, data, &point, there->inner_seconds);
+        put_number(clickhouse, &to, data, &point, there->inner_seconds);
     }
     return true;
 }
@@ -173,9 +179,9 @@ static leat_rc put_points(struct clickhouse_state *clickhouse, const struct data
     while (*io_item < batch->item_count && otlp_message_next(&rest, 1, &message)) {
         if (!put_point(clickhouse, data, message))
             return LEAT_EPARSE;
-        if (open->rows.failed || !clickhouse__covers(open, (*io_item)++, batch))
+        if (open->streams->failed || !clickhouse__covers(open, (*io_item)++, batch))
             return LEAT_ENOMEM;
-        if (clickhouse__is_full(clickhouse, open) && clickhouse__request(clickhouse, table, out) != LEAT_OK)
+        if (clickhouse__is_full(clickhouse, open, message.len) && clickhouse__request(clickhouse, table, out) != LEAT_OK)
             return LEAT_ENOMEM;
     }
     return LEAT_OK;
@@ -197,7 +203,7 @@ leat_rc clickhouse__metric_rows(struct clickhouse_state *clickhouse, const struc
     if (!otlp_metric_of(walk->item, &metric))
         return LEAT_EPARSE;
     shared(clickhouse, walk, &metric);
-    if (clickhouse->shared.failed)
+    if (clickhouse->shared->failed)
         return LEAT_ENOMEM;
     while (pb_next(&in, &f) == 1) {
         if (!is_data(f.number) || f.wire != PB_LEN)

@@ -31,35 +31,46 @@ void clickhouse__value(struct clickhouse_state *clickhouse, struct row_binary *r
     }
 }
 
-void clickhouse__map(struct clickhouse_state *clickhouse, struct row_binary *rows, struct leat_slice fields,
+void clickhouse__map(struct clickhouse_state *clickhouse, struct clickhouse_cursor *to, struct leat_slice fields,
                      uint32_t number)
 {
     struct otlp_attribute attribute;
-    row_binary_count(rows, fields.len ? count_attributes(fields, number) : 0);
+    clickhouse__count(to, fields.len ? count_attributes(fields, number) : 0);
+    struct row_binary *keys = clickhouse__next(to), *values = clickhouse__next(to);
     while (fields.len && otlp_attribute_next(&fields, number, &attribute)) {
-        row_binary_string(rows, attribute.key);
-        clickhouse__value(clickhouse, rows, &attribute.value);
+        row_binary_string(keys, attribute.key);
+        clickhouse__value(clickhouse, values, &attribute.value);
     }
 }
 
-void clickhouse__map_again(struct clickhouse_state *clickhouse, struct row_binary *rows, struct leat_slice fields,
+static void put_made(const struct row_binary *made, struct clickhouse_cursor *to)
+{
+    uint32_t first = to->step, streams = to->step ? 3 : 1;
+    if (first)
+        clickhouse__count(to, made->total);
+    for (uint32_t i = first; i < streams; i++)
+        row_binary_raw(clickhouse__next(to), made[i].from, (size_t)(made[i].at - made[i].from));
+}
+
+void clickhouse__map_again(struct clickhouse_state *clickhouse, struct clickhouse_cursor *to, struct leat_slice fields,
                            uint32_t number)
 {
     struct leat_strbuf *raw = &clickhouse->attributes_raw;
-    struct row_binary *made = &clickhouse->attributes;
+    struct row_binary *made = clickhouse->attributes;
     if (fields.len == 0 || fields.len > AGAIN_BYTES_MAX) {
-        clickhouse__map(clickhouse, rows, fields, number);
+        clickhouse__map(clickhouse, to, fields, number);
         return;
     }
     if (raw->len != fields.len || memcmp(raw->at, fields.at, fields.len) != 0) {
+        struct clickhouse_cursor into = {made, to->step};
         leat_strbuf_clear(raw);
         leat_strbuf_put(raw, fields.at, fields.len);
-        row_binary_clear(made);
-        clickhouse__map(clickhouse, made, fields, number);
-        rows->failed |= made->failed | raw->failed;
+        for (int i = 0; i < 3; i++)
+            row_binary_clear(&made[i]);
+        clickhouse__map(clickhouse, &into, fields, number);
+        to->at->failed |= made[0].failed | made[1].failed | made[2].failed | raw->failed;
     }
-    struct leat_slice all = row_binary_open_bytes(made);
-    row_binary_raw(rows, all.at, all.len);
+    put_made(made, to);
 }
 
 void clickhouse__resource_text(struct clickhouse_state *clickhouse, struct row_binary *rows, struct leat_slice resource,

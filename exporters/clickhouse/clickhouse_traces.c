@@ -4,12 +4,13 @@
 
 void clickhouse__traces_shared(struct clickhouse_state *clickhouse, const struct otlp_walk *walk)
 {
-    struct row_binary *shared = &clickhouse->shared;
-    row_binary_clear(shared);
-    clickhouse__resource_text(clickhouse, shared, walk->resource, "service.name");
-    clickhouse__map(clickhouse, shared, walk->resource, 1);
-    row_binary_string(shared, walk->scope.name);
-    row_binary_string(shared, walk->scope.version);
+    struct clickhouse_cursor to = clickhouse__shared_begin(clickhouse);
+    clickhouse__resource_text(clickhouse, clickhouse__next(&to), walk->resource, "service.name");
+    clickhouse__map(clickhouse, &to, walk->resource, 1);
+    row_binary_string(clickhouse__next(&to), walk->scope.name);
+    row_binary_string(clickhouse__next(&to), walk->scope.version);
+    clickhouse__shared_middle(clickhouse, &to);
+    clickhouse__shared_end(clickhouse, &to);
 }
 
 static struct leat_slice kind_text(uint32_t kind)
@@ -40,64 +41,77 @@ static struct leat_slice text_field(struct leat_slice message, uint32_t number)
     return otlp_get(message, number, &f) ? leat_slice_of(f.at, f.len) : (struct leat_slice){0};
 }
 
+/* Maps of the attributes that are field `number` of each message `of`: lengths of all maps lie beside each other. */
+static void put_maps(struct clickhouse_state *clickhouse, struct clickhouse_cursor *to, struct leat_slice messages,
+                     uint32_t of, uint32_t n, uint32_t number)
+{
+    struct clickhouse_cursor after = *to;
+    struct leat_slice message;
+    clickhouse__count(to, n);
+    after.at += 4 * to->step;
+    for (struct clickhouse_cursor map; n && otlp_message_next(&messages, of, &message);) {
+        map = *to;
+        clickhouse__map(clickhouse, &map, message, number);
+    }
+    *to = after;
+}
+
 /* Timestamp, Name, Attributes. */
-static void put_events(struct clickhouse_state *clickhouse, struct row_binary *rows, struct leat_slice events)
+static void put_events(struct clickhouse_state *clickhouse, struct clickhouse_cursor *to, struct leat_slice events)
 {
     bool seconds = clickhouse->there[CLICKHOUSE_TRACES].inner_seconds;
     uint32_t n = events.len ? count_messages(events, 11) : 0;
     struct leat_slice rest = events, event;
+    struct row_binary *items;
     struct pb_field f;
-    row_binary_count(rows, n);
+    clickhouse__count(to, n);
+    items = clickhouse__next(to);
     while (n && otlp_message_next(&rest, 11, &event))
-        row_binary_time(rows, otlp_get(event, 1, &f) ? f.value : 0, seconds);
-    row_binary_count(rows, n);
+        row_binary_time(items, otlp_get(event, 1, &f) ? f.value : 0, seconds);
+    clickhouse__count(to, n);
+    items = clickhouse__next(to);
     for (rest = events; n && otlp_message_next(&rest, 11, &event);)
-        row_binary_string(rows, text_field(event, 2));
-    row_binary_count(rows, n);
-    for (rest = events; n && otlp_message_next(&rest, 11, &event);)
-        clickhouse__map(clickhouse, rows, event, 3);
+        row_binary_string(items, text_field(event, 2));
+    put_maps(clickhouse, to, events, 11, n, 3);
 }
 
 /* TraceId, SpanId, TraceState, Attributes. */
-static void put_links(struct clickhouse_state *clickhouse, struct row_binary *rows, struct leat_slice links)
+static void put_links(struct clickhouse_state *clickhouse, struct clickhouse_cursor *to, struct leat_slice links)
 {
     uint32_t n = links.len ? count_messages(links, 13) : 0;
     struct leat_slice rest, link;
-    for (uint32_t number = 1; number <= 2; number++) {
-        row_binary_count(rows, n);
+    for (uint32_t number = 1; number <= 3; number++) {
+        clickhouse__count(to, n);
+        struct row_binary *items = clickhouse__next(to);
         for (rest = links; n && otlp_message_next(&rest, 13, &link);)
-            row_binary_hex(rows, text_field(link, number));
+            if (number < 3)
+                row_binary_hex(items, text_field(link, number));
+            else
+                row_binary_string(items, text_field(link, number));
     }
-    row_binary_count(rows, n);
-    for (rest = links; n && otlp_message_next(&rest, 13, &link);)
-        row_binary_string(rows, text_field(link, 3));
-    row_binary_count(rows, n);
-    for (rest = links; n && otlp_message_next(&rest, 13, &link);)
-        clickhouse__map(clickhouse, rows, link, 4);
+    put_maps(clickhouse, to, links, 13, n, 4);
 }
 
 /* The order is that of the schema. */
 bool clickhouse__traces_row(struct clickhouse_state *clickhouse, struct leat_slice message)
 {
-    struct row_binary *rows = &clickhouse->open[CLICKHOUSE_TRACES].rows;
-    struct leat_slice shared = row_binary_open_bytes(&clickhouse->shared);
     struct otlp_span span;
     if (!otlp_span_of(message, &span))
         return false;
-    row_binary_row(rows);
-    row_binary_time(rows, span.start_unix_nano, clickhouse->there[CLICKHOUSE_TRACES].seconds);
-    row_binary_hex(rows, span.trace_id);
-    row_binary_hex(rows, span.span_id);
-    row_binary_hex(rows, span.parent_span_id);
-    row_binary_string(rows, span.trace_state);
-    row_binary_string(rows, span.name);
-    row_binary_string(rows, kind_text(span.kind));
-    row_binary_raw(rows, shared.at, shared.len);
-    clickhouse__map(clickhouse, rows, span.attributes, 9);
-    row_binary_u64(rows, span.end_unix_nano > span.start_unix_nano ? span.end_unix_nano - span.start_unix_nano : 0);
-    row_binary_string(rows, status_text(span.status_code));
-    row_binary_string(rows, span.status_message);
-    put_events(clickhouse, rows, span.events);
-    put_links(clickhouse, rows, span.links);
+    struct clickhouse_cursor to = clickhouse__row(clickhouse, CLICKHOUSE_TRACES);
+    row_binary_time(clickhouse__next(&to), span.start_unix_nano, clickhouse->there[CLICKHOUSE_TRACES].seconds);
+    row_binary_hex(clickhouse__next(&to), span.trace_id);
+    row_binary_hex(clickhouse__next(&to), span.span_id);
+    row_binary_hex(clickhouse__next(&to), span.parent_span_id);
+    row_binary_string(clickhouse__next(&to), span.trace_state);
+    row_binary_string(clickhouse__next(&to), span.name);
+    row_binary_string(clickhouse__next(&to), kind_text(span.kind));
+    clickhouse__put_shared(clickhouse, CLICKHOUSE_TRACES, &to, 0);
+    clickhouse__map(clickhouse, &to, span.attributes, 9);
+    row_binary_u64(clickhouse__next(&to), span.end_unix_nano > span.start_unix_nano ? span.end_unix_nano - span.start_unix_nano : 0);
+    row_binary_string(clickhouse__next(&to), status_text(span.status_code));
+    row_binary_string(clickhouse__next(&to), span.status_message);
+    put_events(clickhouse, &to, span.events);
+    put_links(clickhouse, &to, span.links);
     return true;
 }

@@ -5,6 +5,8 @@
 
 #define BLOCK_BYTES (LEAT_PAGE_BYTES - 4096u) /* becomes a page */
 #define KEPT_BYTES_MIN 512u
+#define COLUMN_BYTES_MIN 1024u
+#define REPEAT_BYTES 16384u
 #define SMALL_BYTES 16384u /* so little is copied out: it shall not hold a page */
 
 void row_binary_done(struct row_binary *rows)
@@ -13,7 +15,7 @@ void row_binary_done(struct row_binary *rows)
         leat_free(rows->from);
     leat_mem_unref(rows->mem);
     leat_chain_done(&rows->sealed);
-    *rows = (struct row_binary){.kept = rows->kept};
+    *rows = (struct row_binary){.kept = rows->kept, .column = rows->column, .offsets = rows->offsets};
 }
 
 void row_binary_clear(struct row_binary *rows)
@@ -24,6 +26,7 @@ void row_binary_clear(struct row_binary *rows)
     }
     rows->at = rows->row = rows->from;
     rows->failed = false;
+    rows->total = 0;
 }
 
 static bool fail(struct row_binary *rows)
@@ -62,6 +65,24 @@ static leat_rc seal(struct row_binary *rows, struct leat_chain *out)
     return rc;
 }
 
+/* Room for `need` bytes at least. Columns share pages: there are many of them, each begins small. */
+static struct leat_mem *block_new(struct row_binary *rows, size_t need, uint8_t **ret_at, size_t *ret_size)
+{
+    struct leat_mem *mem;
+    if (rows->column && need <= LEAT_SMALL_BYTES_MAX) {
+        rows->block = rows->block ? rows->block * 4 : COLUMN_BYTES_MIN;
+        rows->block = rows->block > LEAT_SMALL_BYTES_MAX ? LEAT_SMALL_BYTES_MAX : rows->block;
+        *ret_size = need > rows->block ? need : rows->block;
+        return leat_pool_small(leat_pool_here(), (uint32_t)*ret_size, ret_at);
+    }
+    mem = leat_mem_new(need > BLOCK_BYTES ? (uint32_t)need : BLOCK_BYTES);
+    if (mem) {
+        *ret_at = mem->at;
+        *ret_size = mem->size;
+    }
+    return mem;
+}
+
 /* Once failed there is no room, so that every put comes by here. */
 bool row_binary_grow(struct row_binary *rows, size_t more)
 {
@@ -72,16 +93,18 @@ bool row_binary_grow(struct row_binary *rows, size_t more)
     size_t open = (size_t)(rows->at - rows->row), need = 2 * (open + more);
     if (need > UINT32_MAX || seal(rows, &rows->sealed) != LEAT_OK)
         return fail(rows);
-    struct leat_mem *mem = leat_mem_new(need > BLOCK_BYTES ? (uint32_t)need : BLOCK_BYTES);
+    uint8_t *at;
+    size_t size;
+    struct leat_mem *mem = block_new(rows, need, &at, &size);
     if (!mem)
         return fail(rows);
     if (open)
-        memcpy(mem->at, rows->row, open);
+        memcpy(at, rows->row, open);
     leat_mem_unref(rows->mem);
     rows->mem = mem;
-    rows->from = rows->row = mem->at;
-    rows->at = mem->at + open;
-    rows->end = mem->at + mem->size;
+    rows->from = rows->row = at;
+    rows->at = at + open;
+    rows->end = at + size;
     return true;
 }
 
@@ -90,12 +113,38 @@ leat_rc row_binary_take(struct row_binary *rows, struct leat_chain *out)
     leat_rc rc = rows->failed ? LEAT_ENOMEM : LEAT_OK;
     uint32_t len = (uint32_t)(rows->at - rows->from);
     row_binary_row(rows);
-    if (rc == LEAT_OK && rows->sealed.count == 0 && len <= SMALL_BYTES)
+    if (rc == LEAT_OK && !rows->column && rows->sealed.count == 0 && len <= SMALL_BYTES)
         rc = leat_chain_copy(out, rows->from, len);
     else if (rc == LEAT_OK && (rc = seal(rows, &rows->sealed)) == LEAT_OK)
         rc = leat_chain_append(out, &rows->sealed);
     row_binary_clear(rows);
     return rc;
+}
+
+void row_binary_repeat(struct row_binary *rows, const struct row_binary *what, uint32_t times)
+{
+    size_t len = (size_t)(what->at - what->from);
+    rows->offsets |= what->offsets;
+    if (what->offsets)
+        for (; times; times--) {
+            row_binary_row(rows);
+            row_binary_count(rows, what->total);
+        }
+    while (times && len && !rows->failed) {
+        uint32_t few = len < REPEAT_BYTES ? (uint32_t)(REPEAT_BYTES / len) : 1;
+        few = few < times ? few : times;
+        size_t all = few * len, done = len;
+        row_binary_row(rows);
+        if (!row_binary_room(rows, all))
+            return;
+        memcpy(rows->at, what->from, len);
+        for (size_t more; done < all; done += more) {
+            more = done < all - done ? done : all - done;
+            memcpy(rows->at + done, rows->at, more);
+        }
+        rows->at += all;
+        times -= few;
+    }
 }
 
 void row_binary_hex(struct row_binary *rows, struct leat_slice id)

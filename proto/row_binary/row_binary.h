@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* row_binary -- rows of ClickHouse's RowBinary, written value by value in the order of the INSERT's columns.
+/* row_binary -- values of ClickHouse's formats, written one behind the other: the rows of RowBinary, in the order of the
+ * INSERT's columns, or (a `column`) one column of Native.
  *
  *   row_binary_row, puts ...; row_binary_row, puts ...; row_binary_take
  *
@@ -7,10 +8,12 @@
  * Threads  one shard's.
  * Owns     the pages being filled, until _take gives them away or _done. {0} is empty. One that is `kept` has bytes of
  *          its own instead, which _clear empties: a row's beginning that many rows share.
- * Limits   a row below 4 GiB. A row is never cut: it lies whole in one block.
+ * Limits   a row (of a column: what one row has in it) below 4 GiB. It is never cut: it lies whole in one block.
  * Fails    `failed` stays true after the first allocation that failed; further puts do nothing.
- * Format   integers little-endian; String, Array, Map: a varint length, then the bytes, the items, the pairs; DateTime
- *          u32 seconds; DateTime64(9) i64 nanoseconds; Bool one byte; LowCardinality(T) as T. */
+ * Format   integers little-endian; String: a varint length, then the bytes; DateTime u32 seconds; DateTime64(9) i64
+ *          nanoseconds; Bool one byte. RowBinary: Array, Map: a varint length, then the items, the pairs; LowCardinality(T)
+ *          as T. Native: their lengths are a column of their own, each 8 bytes and the sum so far (`offsets`); then comes
+ *          the column of all items, or those of all keys and all values. */
 #pragma once
 #include <stdbool.h>
 
@@ -22,7 +25,11 @@ struct row_binary {
     uint8_t *from, *row;       /* what is not sealed yet begins here; the open row begins here */
     struct leat_mem *mem;      /* the block of all four; NULL when kept */
     struct leat_chain sealed;  /* earlier blocks */
+    uint64_t total;            /* offsets: items so far */
+    uint32_t block;            /* column: bytes of the last block made */
     bool kept, failed;
+    bool column;               /* of Native: one of many, so its blocks are parts of pages */
+    bool offsets;              /* of Native: counts are put as the sum so far, 8 bytes each */
 };
 
 void row_binary_done(struct row_binary *rows);
@@ -74,9 +81,15 @@ static inline void row_binary_f64(struct row_binary *rows, double v)
 /* How many items of an array or pairs of a map follow. */
 static inline void row_binary_count(struct row_binary *rows, uint64_t n)
 {
-    if (row_binary_room(rows, 10))
+    if (!row_binary_room(rows, 10))
+        return;
+    if (rows->offsets)
+        rows->at = pb_put_fixed64(rows->at, rows->total += n);
+    else
         rows->at = pb_put_varint(rows->at, n);
 }
+/* All of what is kept, `times` over. */
+void row_binary_repeat(struct row_binary *rows, const struct row_binary *what, uint32_t times);
 /* Bytes as they are: values that were put elsewhere before. */
 static inline void row_binary_raw(struct row_binary *rows, const void *at, size_t len)
 {

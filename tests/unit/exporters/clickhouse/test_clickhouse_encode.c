@@ -1,6 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/exporters/clickhouse/clickhouse_kit.h"
 
+/* A test for each format. */
+#define LEAT_TEST_FORMATS(name)                                  \
+    static void name##_as(int format);                           \
+    LEAT_TEST(name##_native) { name##_as(CLICKHOUSE_NATIVE); }    \
+    LEAT_TEST(name##_row_binary) { name##_as(CLICKHOUSE_ROW_BINARY); } \
+    static void name##_as(int format)
+#define LEAT_TEST_OOM_FORMATS(name)                                             \
+    static leat_rc name##_as(int format);                                       \
+    LEAT_TEST_OOM(name##_native) { return name##_as(CLICKHOUSE_NATIVE); }        \
+    LEAT_TEST_OOM(name##_row_binary) { return name##_as(CLICKHOUSE_ROW_BINARY); } \
+    static leat_rc name##_as(int format)
+
 struct encoded {
     struct leat_batch batch;
     struct leat_requests out;
@@ -34,11 +46,12 @@ static void done(struct subject *s, struct encoded *e)
 
 /* Guarantees: each column of a log record has the value the schema means, in the schema's order, for full records, bare
  * ones and records whose body or attributes are those of the record before. */
-LEAT_TEST(clickhouse_writes_logs)
+LEAT_TEST_FORMATS(clickhouse_writes_logs)
 {
     struct subject s;
     struct encoded e;
     subject_defaults(&s);
+    s.conf.format = format;
     encode(&s, LEAT_LOGS,
            "{\"resourceLogs\":[{" RESOURCE "\"scopeLogs\":[{" SCOPE "\"logRecords\":["
            "{\"timeUnixNano\":\"1700000000000000001\",\"severityNumber\":9,\"severityText\":\"INFO\",\"body\":{\"stringValue\":\"hello\"}," ATTRIBUTES
@@ -67,11 +80,12 @@ LEAT_TEST(clickhouse_writes_logs)
 }
 
 /* Guarantees: a raw event is the line as it came, with its time, its file and its pod, wherever those stand. */
-LEAT_TEST(clickhouse_writes_raw_events)
+LEAT_TEST_FORMATS(clickhouse_writes_raw_events)
 {
     struct subject s;
     struct encoded e;
     subject_defaults(&s);
+    s.conf.format = format;
     s.conf.raw_events = true;
     encode(&s, LEAT_LOGS,
            "{\"resourceLogs\":[{\"resource\":{\"attributes\":["
@@ -90,11 +104,12 @@ LEAT_TEST(clickhouse_writes_raw_events)
 
 /* Guarantees: each column of a span; events and links as arrays of equal length; a span that ends before it begins took
  * no time; a kind nobody knows has no name. */
-LEAT_TEST(clickhouse_writes_spans)
+LEAT_TEST_FORMATS(clickhouse_writes_spans)
 {
     struct subject s;
     struct encoded e;
     subject_defaults(&s);
+    s.conf.format = format;
     encode(&s, LEAT_TRACES,
            "{\"resourceSpans\":[{" RESOURCE "\"scopeSpans\":[{" SCOPE "\"spans\":["
            "{" TRACE "\"spanId\":\"1112131415161718\",\"parentSpanId\":\"2112131415161718\",\"traceState\":\"a=b\",\"name\":\"op\",\"kind\":2,"
@@ -159,11 +174,12 @@ static void expect_items(const struct leat_request *request, uint32_t item_count
 
 /* Guarantees: one batch of all kinds makes a request a table, each covers exactly its own points, and each column of each
  * of the five tables has the value the schema means. */
-LEAT_TEST(clickhouse_writes_all_kinds_of_metrics)
+LEAT_TEST_FORMATS(clickhouse_writes_all_kinds_of_metrics)
 {
     struct subject s;
     struct encoded e;
     subject_defaults(&s);
+    s.conf.format = format;
     encode(&s, LEAT_METRICS,
            METRICS(METRIC("g1", "\"gauge\":{\"dataPoints\":[" POINT("\"asDouble\":1.5," EXEMPLARS) "]}") ","
                    METRIC("s", "\"sum\":{\"aggregationTemporality\":2,\"isMonotonic\":true,\"dataPoints\":[" POINT("\"asInt\":\"-7\"") "]}") ","
@@ -245,14 +261,17 @@ static void put_many(struct leat_strbuf *json, int count)
     leat_strbuf_puts(json, "]}]}]}");
 }
 
+#define NAMES_BYTES 450 /* of the columns and their types, in a block */
+
 /* Guarantees: max_request_size ends INSERTs; together they cover each record once. */
-LEAT_TEST(clickhouse_ends_an_insert_at_its_size)
+LEAT_TEST_FORMATS(clickhouse_ends_an_insert_at_its_size)
 {
     struct subject s;
     struct encoded e;
     struct leat_strbuf json = {0};
     uint32_t next = 0, rows;
     subject_defaults(&s);
+    s.conf.format = format;
     s.conf.request_bytes_max = 4096;
     put_many(&json, 1000);
     encode(&s, LEAT_LOGS, json.at, &e);
@@ -261,7 +280,7 @@ LEAT_TEST(clickhouse_ends_an_insert_at_its_size)
         EXPECT_EQ(e.out.at[i].first, next);
         struct leat_strbuf text = rows_text(&e.out.at[i], &rows);
         EXPECT_EQ(rows, e.out.at[i].count);
-        EXPECT(e.out.at[i].body.bytes < 4096 + 200);
+        EXPECT(e.out.at[i].body.bytes < 4096 + 200 + (format == CLICKHOUSE_NATIVE ? NAMES_BYTES : 0));
         next += rows;
         leat_strbuf_done(&text);
     }
@@ -270,8 +289,68 @@ LEAT_TEST(clickhouse_ends_an_insert_at_its_size)
     done(&s, &e);
 }
 
+static void put_resource(struct leat_strbuf *json, int resource, int records)
+{
+    leat_strbuf_printf(json, "%s{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":{\"stringValue\":\"s%d\"}}]},"
+                             "\"scopeLogs\":[", resource ? "," : "", resource);
+    for (int scope = 0; scope < 2; scope++) {
+        leat_strbuf_printf(json, "%s{\"scope\":{\"name\":\"scope%d\",\"attributes\":[{\"key\":\"n\",\"value\":{\"intValue\":%d}}]},"
+                                 "\"logRecords\":[", scope ? "," : "", scope, scope);
+        for (int i = 0; i < records; i++) {
+            leat_strbuf_printf(json, "%s{\"timeUnixNano\":\"%d\",\"body\":{\"stringValue\":\"line %d %0*d\"},\"attributes\":[",
+                               i ? "," : "", i, i, i % 97 + 1, 0);
+            for (int a = 0; a < i % 3; a++)
+                leat_strbuf_printf(json, "%s{\"key\":\"k%d\",\"value\":{\"intValue\":%d}}", a ? "," : "", a, i / 4);
+            leat_strbuf_puts(json, "]}");
+        }
+        leat_strbuf_puts(json, "]}");
+    }
+    leat_strbuf_puts(json, "]}");
+}
+
+/* Scenario:   rows of many resources and scopes, runs of one row and of thousands, columns larger than a block, in one
+ * INSERT and in several.
+ * Guarantees: both formats say the same of every row, and cover the same items. */
+LEAT_TEST(clickhouse_formats_say_the_same)
+{
+    struct leat_strbuf json = {0};
+    leat_strbuf_puts(&json, "{\"resourceLogs\":[");
+    put_resource(&json, 0, 1);
+    put_resource(&json, 1, 3000);
+    put_resource(&json, 2, 0);
+    put_resource(&json, 3, 700);
+    leat_strbuf_puts(&json, "]}");
+    for (int size = 0; size < 2; size++) {
+        struct leat_strbuf all[2] = {{0}, {0}};
+        for (int format = CLICKHOUSE_NATIVE; format <= CLICKHOUSE_ROW_BINARY; format++) {
+            struct subject s;
+            struct encoded e;
+            uint32_t rows, next = 0;
+            subject_defaults(&s);
+            s.conf.format = format;
+            s.conf.request_bytes_max = size ? 60000 : 16 << 20;
+            encode(&s, LEAT_LOGS, json.at, &e);
+            EXPECT(size ? e.out.count > 5 : e.out.count == 1);
+            for (uint32_t i = 0; i < e.out.count; i++) {
+                struct leat_strbuf text = rows_text(&e.out.at[i], &rows);
+                EXPECT_EQ(e.out.at[i].first, next);
+                EXPECT_EQ(e.out.at[i].count, rows);
+                next += rows;
+                leat_strbuf_put(&all[format], text.at, text.len);
+                leat_strbuf_done(&text);
+            }
+            EXPECT_EQ(next, 7402);
+            done(&s, &e);
+        }
+        EXPECT_STR(all[0].at, all[1].at);
+        leat_strbuf_done(&all[0]);
+        leat_strbuf_done(&all[1]);
+    }
+    leat_strbuf_done(&json);
+}
+
 /* Guarantees: what one huge batch needed is given back after it, and the next is written as any other. */
-LEAT_TEST(clickhouse_keeps_no_large_scratch)
+LEAT_TEST_FORMATS(clickhouse_keeps_no_large_scratch)
 {
     struct subject s;
     struct encoded e;
@@ -284,9 +363,11 @@ LEAT_TEST(clickhouse_keeps_no_large_scratch)
                               "{\"key\":\"b\",\"value\":{\"arrayValue\":{\"values\":[{\"stringValue\":\"%s\"}]}}}]},"
                               "\"scopeLogs\":[{\"logRecords\":[{}]}]}]}", long_text, long_text);
     subject_defaults(&s);
+    s.conf.format = format;
     encode(&s, LEAT_LOGS, json.at, &e);
     EXPECT(e.out.at[0].body.bytes > 6u << 20);
-    EXPECT(s.state.shared.end == NULL);
+    for (uint32_t i = 0; i < CLICKHOUSE_SHARED_MAX; i++)
+        EXPECT(s.state.shared[i].end - s.state.shared[i].from <= 1 << 20);
     EXPECT_EQ(s.state.text.room, 0);
     leat_requests_done(&e.out);
     EXPECT_OK(clickhouse_encode(&s.state, &e.batch, &e.out, NULL));
@@ -296,35 +377,64 @@ LEAT_TEST(clickhouse_keeps_no_large_scratch)
     done(&s, &e);
 }
 
-/* Scenario:   any allocation fails, on the way to rows of every table.
- * Guarantees: the batch is refused whole, nothing leaks, and the next one is written as if nothing had been. */
-LEAT_TEST_OOM(clickhouse_survives_without_memory)
+/* The tokens, which tell of each byte of the rows, are those of the first time this is asked (a run without failures). */
+struct memo {
+    char tokens[8][33];
+    uint32_t count;
+};
+static void expect_the_same(struct memo *memo, const struct leat_requests *out)
 {
-    static const char json[] = METRICS(
-        METRIC("g", "\"gauge\":{\"dataPoints\":[" POINT("\"asDouble\":1") "]}") "," METRIC(
-            "s", "\"sum\":{\"dataPoints\":[" POINT("\"asDouble\":1") "]}") "," METRIC("g", "\"gauge\":{\"dataPoints\":[" POINT("\"asDouble\":2") "]}"));
+    for (uint32_t i = 0; i < out->count && memo->count == 0; i++)
+        (void)snprintf(memo->tokens[i], 33, "%s", (const char *)token_of(&out->at[i]).at);
+    memo->count = memo->count ? memo->count : out->count;
+    EXPECT_EQ(out->count, memo->count);
+    for (uint32_t i = 0; i < out->count; i++)
+        EXPECT_STR((const char *)token_of(&out->at[i]).at, memo->tokens[i]);
+}
+
+static leat_rc encode_twice(int format, enum leat_signal signal, const char *json, struct memo *memo)
+{
     struct subject s;
     struct encoded e = {0};
     subject_defaults(&s);
+    s.conf.format = format;
     s.http.compression = LEAT_CODING_LZ4;
-    leat_rc rc = batch_of(LEAT_METRICS, json, &e.batch);
+    leat_rc rc = batch_of(signal, json, &e.batch);
     if (rc == LEAT_OK)
-        rc = subject_open(&s, LEAT_METRICS);
+        rc = subject_open(&s, signal);
     for (int round = 0; rc == LEAT_OK && round < 2; round++) {
         rc = clickhouse_encode(&s.state, &e.batch, &e.out, NULL);
-        if (rc == LEAT_OK) {
-            EXPECT_EQ(e.out.count, 2);
-            EXPECT_EQ(e.out.at[0].count + e.out.at[1].count, 3);
-        }
+        if (rc == LEAT_OK)
+            expect_the_same(memo, &e.out);
         leat_requests_done(&e.out);
     }
     done(&s, &e);
     return rc;
 }
 
+/* Scenario:   any allocation fails, on the way to rows of every table.
+ * Guarantees: the batch is refused whole, or its rows are byte by byte what they are without a failure; nothing leaks, and
+ * the next one is written as if nothing had been. */
+LEAT_TEST_OOM_FORMATS(clickhouse_survives_without_memory)
+{
+    static struct memo memos[2];
+    static const char json[] = METRICS(
+        METRIC("g", "\"gauge\":{\"dataPoints\":[" POINT("\"asDouble\":1," EXEMPLARS) "]}") "," METRIC(
+            "s", "\"sum\":{\"dataPoints\":[" POINT("\"asDouble\":1") "]}") "," METRIC("g", "\"gauge\":{\"dataPoints\":[" POINT("\"asDouble\":2") "]}"));
+    return encode_twice(format, LEAT_METRICS, json, &memos[format]);
+}
+
+LEAT_TEST_OOM_FORMATS(clickhouse_logs_survive_without_memory)
+{
+    static struct memo memos[2];
+    static const char json[] = "{\"resourceLogs\":[{" RESOURCE "\"scopeLogs\":[{" SCOPE "\"logRecords\":[{\"body\":{\"stringValue\":\"a\"},"
+                               ATTRIBUTES "},{" ATTRIBUTES "}]}]},{\"scopeLogs\":[{\"logRecords\":[{}]}]}]}";
+    return encode_twice(format, LEAT_LOGS, json, &memos[format]);
+}
+
 /* ---- hostile input ---- */
 
-static void encode_corpus_file(const char *name, enum leat_signal signal, size_t piece)
+static void encode_corpus_file(const char *name, enum leat_signal signal, size_t piece, int format)
 {
     char path[300];
     size_t len;
@@ -338,6 +448,7 @@ static void encode_corpus_file(const char *name, enum leat_signal signal, size_t
         struct leat_batch batch = {.signal = signal, .form = &otlp_form, .payload = chain, .item_count = counts.items};
         uint32_t covered = 0, rows;
         subject_defaults(&s);
+        s.conf.format = format;
         EXPECT_OK(subject_open(&s, signal));
         EXPECT_OK(clickhouse_encode(&s.state, &batch, &out, NULL));
         for (uint32_t i = 0; i < out.count; i++) {
@@ -356,15 +467,15 @@ static void encode_corpus_file(const char *name, enum leat_signal signal, size_t
 }
 
 /* Guarantees: whatever the door lets in becomes rows that a reader finds well formed, one an item, however it is cut. */
-LEAT_TEST(clickhouse_writes_all_that_the_door_lets_in)
+LEAT_TEST_FORMATS(clickhouse_writes_all_that_the_door_lets_in)
 {
     DIR *dir = opendir(LEAT_SOURCE_DIR "/tests/fuzz/otlp/corpus");
     EXPECT(dir != NULL);
     int files = 0;
     for (struct dirent *entry; (entry = readdir(dir)) != NULL; files++)
         for (int signal = LEAT_LOGS; entry->d_name[0] != '.' && signal <= LEAT_TRACES; signal++) {
-            encode_corpus_file(entry->d_name, (enum leat_signal)signal, 0);
-            encode_corpus_file(entry->d_name, (enum leat_signal)signal, 7);
+            encode_corpus_file(entry->d_name, (enum leat_signal)signal, 0, format);
+            encode_corpus_file(entry->d_name, (enum leat_signal)signal, 7, format);
         }
     (void)closedir(dir);
     EXPECT(files > 10);

@@ -299,6 +299,7 @@ LEAT_TEST(clickhouse_tells_the_server_how_to_insert)
     for (int on = 0; on < 2; on++) {
         struct subject s;
         subject_defaults(&s);
+        s.conf.format = CLICKHOUSE_ROW_BINARY;
         s.conf.async_insert = on;
         EXPECT_OK(subject_open(&s, LEAT_LOGS));
         struct leat_requests out = encoded(&s);
@@ -312,6 +313,41 @@ LEAT_TEST(clickhouse_tells_the_server_how_to_insert)
         leat_requests_done(&out);
         clickhouse_close(&s.state);
     }
+}
+
+static bool body_has(const struct leat_request *request, const char *bytes, size_t len)
+{
+    struct leat_slice flat;
+    EXPECT_OK(leat_chain_flat(&request->body, &flat));
+    bool has = memmem(flat.at, flat.len, bytes, len) != NULL;
+    leat_mem_unref(flat.mem);
+    return has;
+}
+
+/* Guarantees: a block of Native names each column it has with its type, also where times are in seconds, and leaves out the
+ * one that the table lacks. */
+LEAT_TEST(clickhouse_blocks_are_as_the_table)
+{
+    static const char first[] = "\x0f\x01\x09Timestamp\x0d" "DateTime64(9)\0\0\0\0\0\0\0\0\x07TraceId\x06String";
+    static const char seconds[] = "\x10\x01\x09Timestamp\x08" "DateTime\0\0\0\0\x07TraceId\x06String";
+    static const char map[] = "\x12ResourceAttributes\x13Map(String, String)\0\0\0\0\0\0\0\0\x0eScopeSchemaUrl\x06String";
+    struct subject s;
+    struct leat_err err = {0};
+    subject_defaults(&s);
+    EXPECT_OK(subject_open(&s, LEAT_LOGS));
+    EXPECT_OK_ERR(learn(&s, CLICKHOUSE_LOGS, "EventName", NULL, &err), &err);
+    struct leat_requests out = encoded(&s);
+    EXPECT(strstr(out.at[0].url, "FORMAT%20Native&"));
+    EXPECT(body_has(&out.at[0], first, sizeof first - 1));
+    EXPECT(body_has(&out.at[0], map, sizeof map - 1));
+    EXPECT(!body_has(&out.at[0], "EventName", 9));
+    leat_requests_done(&out);
+    EXPECT_OK_ERR(learn(&s, CLICKHOUSE_LOGS, "Timestamp", "DateTime", &err), &err);
+    out = encoded(&s);
+    EXPECT(body_has(&out.at[0], seconds, sizeof seconds - 1));
+    EXPECT(body_has(&out.at[0], "\x09" "EventName\x06String", 17));
+    leat_requests_done(&out);
+    clickhouse_close(&s.state);
 }
 
 LEAT_TEST_OOM(clickhouse_asks_again_without_memory)

@@ -142,3 +142,59 @@ LEAT_TEST_OOM(row_binary_keeps_a_beginning)
     row_binary_done(&kept);
     return rc;
 }
+
+/* Guarantees: in a column of Native a count is the sum so far, also where what is kept is written over and over. */
+LEAT_TEST(row_binary_sums_offsets)
+{
+    struct row_binary column = {.column = true, .offsets = true}, kept = {.kept = true, .offsets = true};
+    row_binary_count(&column, 2);
+    row_binary_count(&column, 0);
+    row_binary_count(&kept, 300);
+    row_binary_repeat(&column, &kept, 2);
+    row_binary_count(&column, 1);
+    static const char bytes[] = "\2\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\x2e\1\0\0\0\0\0\0\x5a\2\0\0\0\0\0\0\x5b\2\0\0\0\0\0";
+    expect(&column, bytes, sizeof bytes);
+    row_binary_count(&column, 1);
+    EXPECT_EQ(column.total, 1); /* anew after it was taken */
+    row_binary_clear(&kept);
+    EXPECT_EQ(kept.total, 0);
+    row_binary_done(&column);
+    row_binary_done(&kept);
+}
+
+/* Scenario:   values of no bytes, few and more than a block, each written many times into a column that begins small.
+ * Guarantees: each is there as often as asked for, whole; without memory that is told. */
+LEAT_TEST_OOM(row_binary_repeats)
+{
+    static const uint32_t lens[] = {0, 1, 7, 16384, 200000}, times[] = {5, 100000, 3, 20, 2};
+    struct row_binary column = {.column = true}, kept = {.kept = true};
+    struct leat_chain out = {0};
+    struct leat_slice flat = {0};
+    char *text = leat_alloc(200000);
+    if (!text)
+        return LEAT_ENOMEM;
+    for (uint32_t i = 0; i < 200000; i++)
+        text[i] = (char)(i % 251);
+    leat_rc rc = LEAT_OK;
+    for (int i = 0; rc == LEAT_OK && i < 5; i++) {
+        row_binary_clear(&kept);
+        row_binary_raw(&kept, text, lens[i]);
+        row_binary_repeat(&column, &kept, times[i]);
+        rc = kept.failed ? LEAT_ENOMEM : row_binary_take(&column, &out);
+        if (rc == LEAT_OK)
+            rc = leat_chain_flat(&out, &flat);
+        if (rc != LEAT_OK)
+            break;
+        EXPECT_EQ(flat.len, lens[i] * times[i]);
+        for (uint32_t k = 0; lens[i] && k < times[i]; k++)
+            EXPECT_EQ(memcmp(flat.at + (size_t)k * lens[i], text, lens[i]), 0);
+        leat_mem_unref(flat.mem);
+        flat = (struct leat_slice){0};
+        leat_chain_done(&out);
+    }
+    leat_chain_done(&out);
+    row_binary_done(&column);
+    row_binary_done(&kept);
+    leat_free(text);
+    return rc;
+}
