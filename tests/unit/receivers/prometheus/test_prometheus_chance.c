@@ -94,3 +94,107 @@ LEAT_TEST(after_a_whole_page_its_series_are_there) { run(false, 1); }
 
 /* Scenario:   the same, and now and then an allocation fails. */
 LEAT_TEST(after_a_lack_of_memory_too) { run(true, 2); }
+
+/* ---- any bytes ---- */
+
+#define SERIES 4096u
+struct book { /* series that are there, by the hash of their labels */
+    uint64_t at[SERIES];
+    uint32_t count;
+};
+
+static void enter(struct book *book, const struct rig *rig)
+{
+    LEAT_LIST_EACH(link, &rig->state.scrape.done) {
+        const struct leat_batch *batch = LEAT_CONTAINER(link, struct prometheus_parcel, link)->batch;
+        for (uint32_t s = 0, n; s < batch->payload.count; s++) {
+            const struct leat_prom_sample *samples = leat_prom_samples(&batch->payload.vec[s], &n);
+            for (uint32_t k = 0, i; k < n; k++) {
+                for (i = 0; i < book->count && book->at[i] != samples[k].series->hash; i++)
+                    continue;
+                if (leat_prom_is_stale(samples[k].value)) {
+                    if (i < book->count) /* else it stood on a page that counted for nothing */
+                        book->at[i] = book->at[--book->count];
+                } else if (i == book->count) {
+                    EXPECT(book->count < SERIES);
+                    book->at[book->count++] = samples[k].series->hash;
+                }
+            }
+        }
+    }
+}
+
+static void change(struct belief *belief, char *page, size_t *len, size_t room)
+{
+    for (uint32_t k = chance(belief, 4); k && *len; k--) {
+        uint32_t at = chance(belief, (uint32_t)*len), part = 1 + chance(belief, 1 + chance(belief, 60)), from = chance(belief, (uint32_t)*len);
+        part = at + part > *len ? (uint32_t)*len - at : part;
+        switch (chance(belief, 4)) {
+        case 0:
+            page[at] = (char)chance(belief, 256);
+            break;
+        case 1: /* gone */
+            memmove(page + at, page + at + part, *len - at - part);
+            *len -= part;
+            break;
+        case 2: /* twice */
+            if (*len + part > room)
+                break;
+            memmove(page + at + part, page + at, *len - at);
+            *len += part;
+            break;
+        default: /* elsewhere */
+            part = from + part > *len ? (uint32_t)*len - from : part;
+            memmove(page + at, page + from, at + part > *len ? *len - at : part);
+        }
+    }
+}
+
+static const struct {
+    const char *path;
+    uint32_t skip; /* what the fuzzer takes for itself */
+    enum prometheus_format format;
+} samples_of[] = {{"tests/fuzz/prom_text/corpus/classic", 1, PROMETHEUS_CLASSIC},       {"tests/fuzz/prom_text/corpus/open", 1, PROMETHEUS_OPEN_METRICS},
+                  {"tests/fuzz/prom_text/corpus/open_exemplar", 1, PROMETHEUS_OPEN_METRICS}, {"tests/fuzz/prom_text/corpus/open_times", 1, PROMETHEUS_OPEN_METRICS},
+                  {"tests/fuzz/prom_proto/corpus/all", 1, PROMETHEUS_PROTO},            {"tests/fuzz/prom_text/corpus/text_escapes", 1, PROMETHEUS_CLASSIC}};
+#define PAGES_OF (sizeof samples_of / sizeof samples_of[0])
+
+/* Scenario:   pages of all formats with bytes changed, lost, doubled and moved, and allocations that fail.
+ * Guarantees: after an empty page nothing is there any more. */
+LEAT_TEST(any_bytes_keep_the_books)
+{
+    static struct book book;
+    struct belief belief = {.seed = 5};
+    struct rig *rig = rig_open();
+    char *pages[PAGES_OF];
+    size_t lens[PAGES_OF];
+    rig->conf.max_batch_samples = 20;
+    rig->job_conf.honor_timestamps = false;
+    rig_ready(rig);
+    rig->job.settings.native_histograms = rig->job.settings.classic_too = true;
+    for (size_t i = 0; i < PAGES_OF; i++)
+        pages[i] = kit_read_file(samples_of[i].path, &lens[i]);
+    for (int64_t n = 1; n <= 4000; n++) {
+        char page[8192];
+        uint32_t which = chance(&belief, PAGES_OF);
+        size_t len = lens[which] - samples_of[which].skip;
+        EXPECT(len <= sizeof page / 2);
+        memcpy(page, pages[which] + samples_of[which].skip, len);
+        change(&belief, page, &len, sizeof page);
+        struct leat_chain body = n % 20 == 0 ? (struct leat_chain){0} : kit_chain_cut(page, len, chance(&belief, (uint32_t)len + 1));
+        leat_alloc_fail_at(chance(&belief, 3) ? 0 : 1 + chance(&belief, 200));
+        prometheus__scrape_begin(&rig->state.scrape, rig->target, n * 1000, n * 1000);
+        leat_rc rc = body.bytes ? prometheus__page(&rig->state.scrape, samples_of[which].format, &body, &rig->err) : LEAT_OK;
+        leat_rc end = prometheus__scrape_end(&rig->state.scrape, rc == LEAT_OK, body.bytes > 0, 1, 0.25);
+        leat_alloc_fail_at(0);
+        enter(&book, rig);
+        prometheus__scrape_clear(&rig->state.scrape);
+        if (body.bytes == 0 && end == LEAT_OK)
+            EXPECT(book.count <= PROMETHEUS_REPORTS); /* they are always there */
+        EXPECT_EQ(rig->state.series, rig->target->cache.by_raw.count);
+        leat_chain_done(&body);
+    }
+    for (size_t i = 0; i < PAGES_OF; i++)
+        leat_free(pages[i]);
+    rig_close(rig);
+}
