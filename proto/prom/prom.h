@@ -71,6 +71,7 @@ bool leat_prom_label_next(const struct leat_prom_series *series, uint32_t *at, s
 /* Whether they are parts of one data point: series of a histogram or summary that differ in name and bound alone. */
 bool leat_prom_same_point(const struct leat_prom_series *a, const struct leat_prom_series *b);
 
+#define LEAT_PROM_EXEMPLAR_CHARS_MAX 128u /* of an exemplar's names and values, as OpenMetrics says */
 struct leat_prom_exemplar {
     double value;
     int64_t time_ms;

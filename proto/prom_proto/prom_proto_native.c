@@ -90,7 +90,7 @@ static leat_rc push(struct prom_native *native, uint32_t used, struct prom_nativ
     return LEAT_OK;
 }
 
-/* One span's buckets. *ret_used grows by those that are not empty. */
+/* One span's buckets. *used grows by those that are not empty. */
 static leat_rc read_buckets(struct prom_native *native, struct numbers *values, int64_t first, uint32_t len, int64_t *count,
                             uint32_t *used)
 {
@@ -105,10 +105,10 @@ static leat_rc read_buckets(struct prom_native *native, struct numbers *values, 
             return LEAT_EPARSE;
         else
             bucket.count = *count;
-        if (native->is_float ? !(bucket.value >= 0) : false)
+        if (native->is_float && !(bucket.value >= 0))
             return LEAT_EPARSE;
         bool empty = native->is_float ? bucket.value == 0 : bucket.count == 0;
-        leat_rc rc = empty ? LEAT_OK : push(native, (*used), bucket);
+        leat_rc rc = empty ? LEAT_OK : push(native, *used, bucket);
         if (rc != LEAT_OK)
             return rc;
         *used += !empty;

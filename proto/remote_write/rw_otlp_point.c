@@ -5,11 +5,11 @@
 #include "proto/otlp/otlp_text.h"
 #include "proto/remote_write/rw1_put.h"
 #include "proto/remote_write/rw_otlp.h"
+#include "proto/utf8/utf8.h"
 
 #define SCALE_MIN (-4)
 #define SCALE_MAX 8
 #define GAP_MAX 2 /* empty buckets written out rather than a new span */
-#define EXEMPLAR_CHARS_MAX 128u
 #define ZERO_THRESHOLD 1e-128 /* where none is given */
 
 /* The numbers of the fields that kinds of points have at different places. */
@@ -113,24 +113,17 @@ static struct exemplar exemplar_of(struct leat_slice message)
     return exemplar;
 }
 
-static uint32_t characters(struct leat_slice text)
-{
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < text.len; i++)
-        n += (text.at[i] & 0xc0) != 0x80;
-    return n;
-}
-
 struct exemplar_labels {
     struct rw_label at[32];
-    uint32_t count, characters;
+    uint32_t count;
+    size_t characters;
 };
 
 /* In its place by name; the first of a name stays. */
 static void labels_add(struct exemplar_labels *labels, struct leat_slice name, struct leat_slice value)
 {
     uint32_t i = labels->count;
-    labels->characters += characters(name) + characters(value);
+    labels->characters += utf8_count(name.at, name.len) + utf8_count(value.at, value.len);
     if (name.len == 0 || value.len == 0 || i == sizeof labels->at / sizeof *labels->at)
         return;
     for (; i && rw_name_compare(labels->at[i - 1].name, name) >= 0; i--)
@@ -170,7 +163,7 @@ static bool put_exemplar(struct rw_otlp *otlp, const struct exemplar *from, stru
             return false;
         labels_add(&labels, attribute.key, leat_slice_of(text, value.len));
     }
-    if (labels.characters > EXEMPLAR_CHARS_MAX)
+    if (labels.characters > LEAT_PROM_EXEMPLAR_CHARS_MAX)
         labels = ids;
     otlp->encoded.len = 0;
     for (uint32_t i = 0; i < labels.count; i++)

@@ -27,6 +27,14 @@ static inline bool utf8_whole(const struct utf8_state *state)
 }
 bool utf8_ok(const uint8_t *at, size_t len);
 
+static inline size_t utf8_count(const uint8_t *at, size_t len) /* characters of what is UTF-8 */
+{
+    size_t count = 0;
+    for (size_t i = 0; i < len; i++)
+        count += (at[i] & 0xc0) != 0x80;
+    return count;
+}
+
 /* Length of the well-formed character at `at` (1..4); 0: none, and *ret_bad is how many bytes one U+FFFD replaces. */
 unsigned utf8_char(const uint8_t *at, const uint8_t *end, unsigned *ret_bad);
 

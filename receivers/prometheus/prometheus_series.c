@@ -14,7 +14,6 @@
 #define SHOW(slice) (int)((slice).len < SHOWN ? (slice).len : SHOWN), (const char *)(slice).at
 #define SORTED_FROM 64u /* labels: as many are put in their places one by one */
 #define ALIASES_MAX 60000u /* further texts of one series are as good as dropped */
-#define EXEMPLAR_CHARS_MAX 128u /* of its names and values, as OpenMetrics says */
 
 /* ---- labels of the line ---- */
 
@@ -374,13 +373,7 @@ leat_rc prometheus__entry_make(struct prometheus_scrape *scrape, struct leat_sli
 
 /* ---- exemplars ---- */
 
-static uint32_t chars(struct leat_slice text)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < text.len; i++)
-        count += (text.at[i] & 0xc0) != 0x80;
-    return count;
-}
+static size_t chars(struct leat_slice text) { return utf8_count(text.at, text.len); }
 
 /* Labels that are too long, or say a name twice, are nobody's: the sample goes without. */
 bool prometheus__exemplar_labels(struct prometheus_scrape *scrape, const struct prom_label *labels, uint32_t count,
@@ -389,12 +382,12 @@ bool prometheus__exemplar_labels(struct prometheus_scrape *scrape, const struct 
     uint64_t len = 0;
     uint32_t names = 0;
     leat_label_edit_clear(&scrape->edit);
-    for (uint32_t i = 0; i < count && len <= EXEMPLAR_CHARS_MAX; i++) {
+    for (uint32_t i = 0; i < count && len <= LEAT_PROM_EXEMPLAR_CHARS_MAX; i++) {
         names += labels[i].value.len != 0;
-        len += labels[i].value.len ? (uint64_t)chars(labels[i].name) + chars(labels[i].value) : 0;
+        len += labels[i].value.len ? chars(labels[i].name) + chars(labels[i].value) : 0;
         leat_label_edit_put(&scrape->edit, labels[i].name, labels[i].value);
     }
-    sample->has_exemplar = len <= EXEMPLAR_CHARS_MAX && names == scrape->edit.count;
+    sample->has_exemplar = len <= LEAT_PROM_EXEMPLAR_CHARS_MAX && names == scrape->edit.count;
     sample->label_at = (uint32_t)scrape->exemplars.len;
     if (!sample->has_exemplar)
         return scrape->edit.failed != LEAT_ENOMEM;
