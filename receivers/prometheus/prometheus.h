@@ -304,6 +304,8 @@ leat_rc prometheus__scrape_leave(struct prometheus_scrape *scrape, int64_t stale
 void prometheus__scrape_clear(struct prometheus_scrape *scrape); /* drops what was built */
 void prometheus__scrape_done(struct prometheus_scrape *scrape);
 leat_rc prometheus__parcel(struct prometheus_scrape *scrape); /* what was built becomes one */
+/* The same before `next` is added, of a family so large, a page without families, or very many markers. */
+leat_rc prometheus__cut(struct prometheus_scrape *scrape, const struct leat_prom_series *next);
 void prometheus__parcel_free(struct prometheus_parcel *parcel);
 
 /* A family's metadata begins or goes on. */

@@ -5,6 +5,8 @@
 #include "agent/base/alloc.h"
 #include "receivers/prometheus/prometheus.h"
 
+#define CUT_INSIDE 4u    /* times max_batch_samples: a family is cut, between data points */
+#define CUT_ANYWHERE 16u /* likewise: a data point */
 #define EVICT_AT(count) ((count) / 8 + 64) /* entries to go before all of them are looked through */
 #define FAMILY_PAGES 11u /* families are remembered for ten pages more, and looked through as often */
 #define UNDO_KEPT 65536u
@@ -73,6 +75,14 @@ leat_rc prometheus__parcel(struct prometheus_scrape *scrape)
     leat_list_push(&scrape->done, &parcel->link);
     scrape->parcels++;
     return LEAT_OK;
+}
+
+leat_rc prometheus__cut(struct prometheus_scrape *scrape, const struct leat_prom_series *next)
+{
+    uint64_t items = scrape->builder.items, usual = (uint64_t)scrape->target->job->state->conf->max_batch_samples;
+    if (items < CUT_INSIDE * usual)
+        return LEAT_OK;
+    return items >= CUT_ANYWHERE * usual || !leat_prom_builder_goes_on(&scrape->builder, next) ? prometheus__parcel(scrape) : LEAT_OK;
 }
 
 static leat_rc add_infos(struct prometheus_scrape *scrape, struct leat_batch *batch, uint32_t number)
@@ -154,6 +164,8 @@ static leat_rc mark(struct prometheus_scrape *scrape, struct prometheus_entry *e
     bool histogram = entry->flags & PROMETHEUS_HISTOGRAM;
     entry->last_ms = time_ms;
     leat_host_count(scrape->target->job->state->host, PROMETHEUS_STALE, 1);
+    if (prometheus__cut(scrape, entry->series) != LEAT_OK)
+        return LEAT_ENOMEM;
     return leat_prom_builder_add(&scrape->builder, entry->series, time_ms, leat_prom_stale(), histogram ? &extra : NULL);
 }
 

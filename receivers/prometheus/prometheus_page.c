@@ -7,8 +7,6 @@
 #include <xxhash.h>
 
 #define HELD_MAX 16384u
-#define CUT_INSIDE 4u    /* times max_batch_samples: a family is cut, between data points */
-#define CUT_ANYWHERE 16u /* likewise: a data point */
 
 /* ---- metadata ---- */
 
@@ -100,14 +98,6 @@ static uint32_t exemplar_sum(const struct prometheus_sample *sample, const uint8
     return (uint32_t)(hash ^ hash >> 32 ^ value * 31 ^ value >> 32 ^ time * 131) | 1;
 }
 
-/* A family so large, or a page without families. */
-static bool must_cut(const struct prometheus_scrape *scrape, const struct leat_prom_series *next)
-{
-    uint64_t items = scrape->builder.items, usual = (uint64_t)scrape->target->job->state->conf->max_batch_samples;
-    return items >= CUT_INSIDE * usual &&
-           (items >= CUT_ANYWHERE * usual || !leat_prom_builder_goes_on(&scrape->builder, next));
-}
-
 static leat_rc add(struct prometheus_scrape *scrape, struct prometheus_entry *main, const struct prometheus_sample *sample,
                    int64_t time_ms)
 {
@@ -131,7 +121,7 @@ static leat_rc add(struct prometheus_scrape *scrape, struct prometheus_entry *ma
         more = &extra;
     if (more && more->histogram_bytes)
         main->flags |= PROMETHEUS_HISTOGRAM;
-    if (must_cut(scrape, main->series) && prometheus__parcel(scrape) != LEAT_OK)
+    if (prometheus__cut(scrape, main->series) != LEAT_OK)
         return LEAT_ENOMEM;
     leat_rc rc = leat_prom_builder_add(&scrape->builder, main->series, time_ms, sample->value, more);
     if (main->flags & PROMETHEUS_INFO && rc == LEAT_OK && scrape->info_count < PROMETHEUS_INFOS_MAX)

@@ -300,6 +300,10 @@ LEAT_TEST(a_page_leaves_in_batches)
         EXPECT_EQ(rig->batches, 4);
         EXPECT_EQ(rig->batch_items_max, 30);
     }
+    many(rig, 4000, 0, 1000);
+    EXPECT_OK(rig_page(rig, 5000, TEXT, "")); /* markers, too */
+    EXPECT_EQ(rig->batches, 10);
+    EXPECT_EQ(rig->batch_items_max, 105); /* the report goes with the last */
     rig_close(rig);
 }
 
