@@ -44,7 +44,8 @@ leat_rc prometheus__metadata(struct prometheus_scrape *scrape, enum prom_entry e
 /* Before the first sample under new metadata. */
 static leat_rc settle_family(struct prometheus_scrape *scrape, struct leat_err *reterr)
 {
-    struct leat_prom_family *family = prometheus__meta_family(scrape->meta, scrape->dialect == PROM_OPEN_METRICS ? PROMETHEUS_HELP_QUOTES : PROMETHEUS_HELP_ESCAPES);
+    enum prometheus_help written = scrape->dialect == PROM_OPEN_METRICS ? PROMETHEUS_HELP_QUOTES : PROMETHEUS_HELP_ESCAPES;
+    struct leat_prom_family *family = prometheus__meta_family(scrape->meta, written);
     if (!family)
         return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "metadata: out of memory");
     scrape->under = family->id;

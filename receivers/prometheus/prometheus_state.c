@@ -90,7 +90,6 @@ static uint64_t machine_seed(void)
     return (uint64_t)prometheus__hash(leat_slice_str(name)) << 32 | prometheus__hash(leat_slice_str(name));
 }
 
-
 leat_rc prometheus__start(void *ctx, const void *conf, struct leat_host *host, struct leat_err *reterr)
 {
     struct prometheus_state *state = ctx;

@@ -243,7 +243,8 @@ static void take_or_wait(struct leat_timer *timer)
     struct leat_host *host = job->state->host;
     if (take_list(job) == LEAT_OK)
         return;
-    leat_log(LEAT_LOG_WARN, host->id, "job %s: out of memory for %u targets: another try follows", job->conf->job_name, job->targets->count);
+    leat_log(LEAT_LOG_WARN, host->id, "job %s: out of memory for %u targets: another try follows", job->conf->job_name,
+             job->targets->count);
     leat_timer_start(host->loop, timer, AGAIN_NS);
 }
 
