@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "exporters/clickhouse/clickhouse.h"
 
-LEAT_EXPORTER(clickhouse, .summary = "logs, traces and metrics to ClickHouse (HTTP, Native), in the Collector's tables",
+LEAT_EXPORTER(clickhouse, .summary = "logs, traces and metrics to ClickHouse (HTTP, Native or RowBinary), in the Collector's tables",
               .signals = LEAT_SIGNAL_BIT(LEAT_LOGS) | LEAT_SIGNAL_BIT(LEAT_METRICS) | LEAT_SIGNAL_BIT(LEAT_TRACES),
               .forms = LEAT_FORM_OTLP, .carrier = LEAT_CARRIER_HTTP, .conf_size = sizeof(struct clickhouse_conf),
               .state_size = sizeof(struct clickhouse_state), .fields = clickhouse_fields,

@@ -32,7 +32,7 @@ enum clickhouse_table {
 };
 
 enum { CLICKHOUSE_SCHEMA_DROP, CLICKHOUSE_SCHEMA_HOLD };
-enum { CLICKHOUSE_NATIVE, CLICKHOUSE_ROW_BINARY };
+enum { CLICKHOUSE_AUTO, CLICKHOUSE_NATIVE, CLICKHOUSE_ROW_BINARY };
 
 struct clickhouse_metric_conf {
     const char *name;
@@ -134,7 +134,9 @@ static inline void clickhouse__count(struct clickhouse_cursor *to, uint64_t n)
 
 struct clickhouse_state {
     const struct clickhouse_conf *conf;
+    const char *id;
     enum leat_signal signal;
+    bool native; /* else RowBinary */
     enum leat_coding coding;
     int level;
     struct clickhouse_target target;
@@ -156,7 +158,7 @@ struct clickhouse_state {
 };
 
 /* Requests carry this: the table, and what is asked of it. A description that covers items stands for their INSERT. */
-enum { CLICKHOUSE_INSERT = 0, CLICKHOUSE_CREATE = 1u << 8, CLICKHOUSE_DESCRIBE = 1u << 9 };
+enum { CLICKHOUSE_INSERT = 0, CLICKHOUSE_CREATE = 1u << 8, CLICKHOUSE_DESCRIBE = 1u << 9, CLICKHOUSE_AS_NATIVE = 1u << 10 };
 #define CLICKHOUSE_TABLE_OF(tag) ((enum clickhouse_table)((tag) & 0xff))
 
 const char *clickhouse__table_name(const struct clickhouse_conf *conf, enum clickhouse_table table);
@@ -175,7 +177,7 @@ leat_rc clickhouse__learn(struct clickhouse_state *clickhouse, enum clickhouse_t
 
 static inline bool clickhouse__is_native(const struct clickhouse_state *clickhouse)
 {
-    return clickhouse->conf->format == CLICKHOUSE_NATIVE;
+    return clickhouse->native;
 }
 /* The first column of a new row of a table. */
 static inline struct clickhouse_cursor clickhouse__row(struct clickhouse_state *clickhouse, enum clickhouse_table table)
@@ -205,6 +207,10 @@ static inline void clickhouse__put_shared(struct clickhouse_state *clickhouse, e
     open->runs[part]++;
     to->at += end - from;
 }
+
+/* The server does not take this INSERT of Native: with format `auto` all is RowBinary from now on, and each table is
+ * described before. False: it was not Native, or shall stay it. */
+bool clickhouse__gives_way(struct clickhouse_state *clickhouse, const struct leat_request *request);
 
 leat_rc clickhouse__rows_open(struct clickhouse_state *clickhouse, enum clickhouse_table table) LEAT_MUST_CHECK;
 /* All rows of a table as the body of an INSERT; they are gone from here also on failure. */

@@ -12,7 +12,8 @@
 
 static const char *const compressions[] = {"", "none", "lz4", "zstd", "gzip", "true", NULL};
 static const char *const on_schema_errors[] = {[CLICKHOUSE_SCHEMA_DROP] = "drop", [CLICKHOUSE_SCHEMA_HOLD] = "hold", NULL};
-static const char *const formats[] = {[CLICKHOUSE_NATIVE] = "native", [CLICKHOUSE_ROW_BINARY] = "row_binary", NULL};
+static const char *const formats[] = {[CLICKHOUSE_AUTO] = "auto", [CLICKHOUSE_NATIVE] = "native",
+                                      [CLICKHOUSE_ROW_BINARY] = "row_binary", NULL};
 static const char *const layouts[] = {"five_minutes", "timestamp_time", NULL};
 
 #define NAME_OF(kind, deflt_)                                                                       \
@@ -54,8 +55,8 @@ const struct leat_field clickhouse_fields[] = {
      .doc = "tokens a table made without replication keeps, so that what is sent again is stored once; 0: none"},
     {.key = "compress", .type = LEAT_ENUM, .offset = AT(compress), .deflt = "", .choices = compressions,
      .doc = "content coding of INSERTs; unset: as `compression` says"},
-    {.key = "format", .type = LEAT_ENUM, .offset = AT(format), .deflt = "native", .choices = formats,
-     .doc = "what rows are sent as: Native, columns, is little work for the server; RowBinary is for servers before 23.3"},
+    {.key = "format", .type = LEAT_ENUM, .offset = AT(format), .deflt = "auto", .choices = formats,
+     .doc = "what rows are sent as; auto: native unless async_insert is on, or the server does not take it"},
     BOOL("async_insert", async_insert, "true", "let the server gather small INSERTs; leat waits until they are stored"),
     {.key = "max_request_size", .type = LEAT_SIZE, .offset = AT(request_bytes_max), .deflt = "16MiB", .min = 4096,
      .max = 1073741824, .doc = "an INSERT ends after so many bytes of rows, before compression"},
@@ -138,6 +139,7 @@ leat_rc clickhouse_open(void *state, const struct leat_exporter_conf *conf, enum
     const struct leat_http_client_conf *http = conf->carrier;
     (void)world;
     clickhouse->conf = conf->own;
+    clickhouse->id = conf->id;
     clickhouse->signal = signal;
     for (uint32_t i = 0; i < CLICKHOUSE_SHARED_MAX; i++)
         clickhouse->shared[i].kept = true;
@@ -147,6 +149,8 @@ leat_rc clickhouse_open(void *state, const struct leat_exporter_conf *conf, enum
     if (rc != LEAT_OK)
         return rc;
     clickhouse->coding = clickhouse->target.coding;
+    clickhouse->native = clickhouse->conf->format == CLICKHOUSE_NATIVE ||
+                         (clickhouse->conf->format == CLICKHOUSE_AUTO && !clickhouse->target.async_insert);
     clickhouse->level = (int)http->compression_params.level;
     clickhouse->hash = XXH3_createState();
     rc = clickhouse->hash ? make_statement_url(clickhouse) : LEAT_ENOMEM;

@@ -52,6 +52,7 @@ static const struct {
     {999, BUSY},       /* KEEPER_EXCEPTION */
 };
 
+#define TYPE_MISMATCH 53u
 #define SMALL_ROWS 1000u /* so few are not what fills a server's memory */
 #define TEXT(reply) (int)((reply)->body.len < 140 ? (reply)->body.len : 140), (const char *)(reply)->body.at
 
@@ -165,6 +166,10 @@ static leat_rc judge_failure(struct clickhouse_state *clickhouse, const struct l
         return judge_status(reply, out);
     (void)leat_verdict_drop(out, true, "status %d, code %u: %.*s", reply->status, code, TEXT(reply)); /* for its text */
     out->isolate = false;
+    if (code == TYPE_MISMATCH && clickhouse__gives_way(clickhouse, reply->request)) {
+        out->kind = LEAT_VERDICT_REENCODE;
+        return LEAT_OK;
+    }
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
         if (codes[i].code == code)
             return judge_code(clickhouse, reply, (enum meaning)codes[i].meaning, out);

@@ -2,6 +2,7 @@
 /* Rows as columns: a block of Native is written column by column, so each has a stream of its own until the INSERT is full.
  * What rows share is written once for all rows of a run. */
 #include "agent/base/alloc.h"
+#include "agent/base/log.h"
 #include "exporters/clickhouse/clickhouse.h"
 
 /* ---- streams of a type ---- */
@@ -27,6 +28,23 @@ leat_rc clickhouse__rows_open(struct clickhouse_state *clickhouse, enum clickhou
     for (uint32_t i = 0; i < open->stream_count; i++)
         open->streams[i].column = clickhouse__is_native(clickhouse);
     return LEAT_OK;
+}
+
+bool clickhouse__gives_way(struct clickhouse_state *clickhouse, const struct leat_request *request)
+{
+    if (!(request->tag & CLICKHOUSE_AS_NATIVE) || clickhouse->conf->format != CLICKHOUSE_AUTO)
+        return false;
+    if (!clickhouse->native)
+        return true; /* it was under way when another was told the same */
+    clickhouse->native = false;
+    clickhouse->shared->offsets = clickhouse->attributes->offsets = false;
+    for (int table = 0; table < CLICKHOUSE_TABLES; table++) {
+        clickhouse->there[table].unfit = true; /* the answer to its description makes the INSERT anew */
+        if (clickhouse->open[table].streams)
+            clickhouse->open[table].streams->column = clickhouse->open[table].streams->offsets = false;
+    }
+    leat_log(LEAT_LOG_WARN, clickhouse->id, "the server does not convert columns of Native, as those before 23.3: RowBinary from now on");
+    return true;
 }
 
 void clickhouse__rows_clear(struct clickhouse_rows *open)

@@ -322,14 +322,13 @@ def test_grafana_queries_answer(agent, server):
     assert one.stop() == 0
 
 
-@both_formats
-def test_raw_events_of_a_file(agent, server, tmp_path, form):
+def test_raw_events_of_a_file(agent, server, tmp_path):
     url = server('clickhouse')['URL']
     place = tmp_path / 'demo_web-1_0d9c6b5e-0000-4000-8000-000000000000' / 'web'
     place.mkdir(parents=True)
     (place / '0.log').write_text(''.join('2026-01-02T03:04:05.%09dZ stdout F {"a":  %d}\n' % (i, i) for i in range(500)))
     receivers = {'file_log': {'include': [str(place / '*.log')], 'start_at': 'beginning', 'include_file_path': True, 'operators': [{'type': 'container'}]}}
-    one = agent(pipeline(receivers, {'clickhouse': {'endpoint': url + '/otel', 'raw_events': True, 'compress': 'none', 'format': form}}, ('logs',)))
+    one = agent(pipeline(receivers, {'clickhouse': {'endpoint': url + '/otel', 'raw_events': True, 'compress': 'none', 'async_insert': False}}, ('logs',)))
     until(lambda: one.total(SENT['logs']) == 500, 30)
     assert count(url, 'otel.raw_events') == 500
     assert rows(url, 'SELECT Source, Namespace, Pod, Container, toString(Time) AS at, Line FROM otel.raw_events ORDER BY Time LIMIT 1 OFFSET 7') == [
@@ -379,6 +378,26 @@ def test_what_an_insert_says_of_async_insert(agent, server, on):
     assert count(url, 'otel.otel_logs') == 10
     assert one.stop() == 0
     proxy.close()
+
+
+def test_a_server_that_does_not_convert_columns(agent, server):
+    """As those before 23.3: told so here, the engine answers TYPE_MISMATCH to a block of Native with UInt64 for an Int64. Nothing is
+    lost, all goes as RowBinary."""
+    url = server('clickhouse')['URL']
+    one, port = start(agent, url, ('traces',), async_insert=False, name='maker')
+    send(port, 'traces', request([span(0)]))
+    until(lambda: one.total(SENT['traces']) == 1, 30)
+    assert one.stop() == 0
+    sql(url, 'ALTER TABLE otel.otel_traces MODIFY COLUMN Duration Int64')
+    one, port = start(agent, url, ('traces',), async_insert=False, connection_params={'input_format_native_allow_types_conversion': '0'})
+    for at in range(0, 300, 100):
+        send(port, 'traces', request(span(i) for i in range(at, at + 100)))
+    until(lambda: one.total(SENT['traces']) == 300, 30)
+    assert one.log().count('RowBinary from now on') == 1
+    assert sql(url, 'SELECT count(), uniqExact(SpanId), min(Duration), max(Duration) FROM otel.otel_traces').split() == ['301', '300', '1000', '1000']
+    assert lost(one) == 0
+    one.check_ledger()
+    assert one.stop() == 0
 
 
 def lost(one):

@@ -257,7 +257,7 @@ LEAT_TEST(clickhouse_asks_again_before_it_writes_to_a_table_that_was_not_fit)
         EXPECT_EQ(judge_table(&s, &out.at[0], "EventName", NULL).kind, LEAT_VERDICT_REENCODE);
         leat_requests_done(&out);
         out = encoded(&s);
-        EXPECT_EQ(out.at[0].tag, CLICKHOUSE_INSERT | CLICKHOUSE_LOGS);
+        EXPECT_EQ(out.at[0].tag, CLICKHOUSE_INSERT | CLICKHOUSE_LOGS | CLICKHOUSE_AS_NATIVE);
         EXPECT(!strstr(out.at[0].url, "EventName"));
         leat_requests_done(&out);
     }
@@ -347,6 +347,63 @@ LEAT_TEST(clickhouse_blocks_are_as_the_table)
     EXPECT(body_has(&out.at[0], seconds, sizeof seconds - 1));
     EXPECT(body_has(&out.at[0], "\x09" "EventName\x06String", 17));
     leat_requests_done(&out);
+    clickhouse_close(&s.state);
+}
+
+/* Guarantees: which format an INSERT is in, of each setting. */
+LEAT_TEST(clickhouse_chooses_a_format)
+{
+    static const struct {
+        int format;
+        bool async, native;
+    } table[] = {{CLICKHOUSE_AUTO, false, true},    {CLICKHOUSE_AUTO, true, false},       {CLICKHOUSE_NATIVE, false, true},
+                 {CLICKHOUSE_NATIVE, true, true},   {CLICKHOUSE_ROW_BINARY, false, false}, {CLICKHOUSE_ROW_BINARY, true, false}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct subject s;
+        subject_defaults(&s);
+        s.conf.format = table[i].format;
+        s.conf.async_insert = table[i].async;
+        EXPECT_OK(subject_open(&s, LEAT_LOGS));
+        struct leat_requests out = encoded(&s);
+        EXPECT(strstr(out.at[0].url, table[i].native ? "FORMAT%20Native&" : "FORMAT%20RowBinary&"));
+        leat_requests_done(&out);
+        clickhouse_close(&s.state);
+    }
+}
+
+/* Scenario:   a server that does not convert columns answers TYPE_MISMATCH to Native, while another INSERT is under way.
+ * Guarantees: with `auto` both are encoded anew, as RowBinary and after a look at the table; it refuses that too: dropped
+ * as ever. With `native` it is the schema's error at once. All signals: their first column may be a map or not. */
+LEAT_TEST(clickhouse_gives_way_to_a_server_that_does_not_convert)
+{
+    struct subject s;
+    uint32_t rows;
+    subject_defaults(&s);
+    EXPECT_OK(subject_open(&s, LEAT_LOGS));
+    struct leat_requests first = encoded(&s), second = encoded(&s);
+    EXPECT_EQ(judge(&s, &first.at[0], 500, "60", "gone").kind, LEAT_VERDICT_DROP);
+    EXPECT_EQ(judge(&s, &first.at[0], 500, "53", "Cannot convert").kind, LEAT_VERDICT_REENCODE);
+    EXPECT_EQ(judge(&s, &second.at[0], 500, "53", "Cannot convert").kind, LEAT_VERDICT_REENCODE);
+    leat_requests_done(&first);
+    leat_requests_done(&second);
+    first = encoded(&s);
+    EXPECT_EQ(first.at[0].tag, CLICKHOUSE_DESCRIBE | CLICKHOUSE_LOGS);
+    EXPECT_EQ(judge_table(&s, &first.at[0], NULL, NULL).kind, LEAT_VERDICT_REENCODE);
+    leat_requests_done(&first);
+    first = encoded(&s);
+    EXPECT(strstr(first.at[0].url, "FORMAT%20RowBinary&"));
+    struct leat_strbuf text = rows_text(&first.at[0], &rows);
+    EXPECT_EQ(rows, 1);
+    EXPECT(strstr(text.at, "Body=x"));
+    leat_strbuf_done(&text);
+    EXPECT_EQ(judge(&s, &first.at[0], 500, "53", "Cannot convert").kind, LEAT_VERDICT_DROP);
+    leat_requests_done(&first);
+    clickhouse_close(&s.state);
+    s.conf.format = CLICKHOUSE_NATIVE;
+    EXPECT_OK(subject_open(&s, LEAT_LOGS));
+    first = encoded(&s);
+    EXPECT_EQ(judge(&s, &first.at[0], 500, "53", "Cannot convert").kind, LEAT_VERDICT_DROP);
+    leat_requests_done(&first);
     clickhouse_close(&s.state);
 }
 
