@@ -9,8 +9,10 @@ import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import grpc
+import h2kit
 import pytest
-from leatkit import SANITIZED, logs_json, otlp_in, otlp_out, pipeline, post, until
+from leatkit import SANITIZED, logs, logs_json, otlp_in, otlp_out, pipeline, post, until
 
 
 def meta(name, ns=None, uid=None, owner=None, **more):
@@ -173,6 +175,20 @@ def test_labels_and_annotations_of_everything(agent, peer, api, tmp_path):
     assert put_on(k8s__pod__ip='10.0.0.2') == {**common, 'app': 'n-db-0', 'k8s.statefulset.label.s': 'set'}
     assert put_on(k8s__pod__ip='10.0.0.3') == {**common, 'app': 'n-probe-zz', 'k8s.daemonset.label.m': 'daemon'}
     assert put_on(k8s__pod__ip='10.0.0.4') == {**common, 'app': 'n-nightly-29000000-q', 'k8s.job.label.j': 'job'}
+    assert one.stop() == 0
+
+
+# Guarantees: data that names no pod is known by the address it came from, over HTTP and gRPC, also behind a rule that does not fit; 127.0.0.1 is a pod here.
+def test_the_connection_tells_the_pod(agent, peer, api, tmp_path, monkeypatch):
+    monkeypatch.setitem(OBJECTS, 'pods', [*PODS, pod('local', '127.0.0.1')])
+    rules = [{'sources': [{'from': 'resource_attribute', 'name': 'k8s.pod.uid'}]}, {'sources': [{'from': 'connection'}]}]
+    one, put_on = start(agent, peer, api, tmp_path, extract={'metadata': ['k8s.pod.name']}, pod_association=rules)
+    assert put_on(z='1') == {'k8s.pod.name': 'local', 'k8s.pod.ip': '127.0.0.1'}
+    assert put_on(k8s__pod__uid='uid-db-0') == {'k8s.pod.name': 'db-0'}
+    with grpc.insecure_channel('127.0.0.1:%d' % one.ports[1]) as channel:
+        channel.unary_unary(h2kit.LOGS)(logs('by gRPC'), timeout=10)
+    until(lambda: one.total('otelcol_exporter_sent_log_records') == 3, 15, one.log)
+    assert one.total('leat_processor_k8s_attributes_resources_total', result='found') == 3
     assert one.stop() == 0
 
 
