@@ -186,6 +186,8 @@ static leat_rc judge_description(struct clickhouse_state *clickhouse, const stru
     leat_rc rc = clickhouse__learn(clickhouse, CLICKHOUSE_TABLE_OF(reply->request->tag), reply->body, &err);
     if (rc == LEAT_ENOMEM)
         return leat_verdict_retry(out, "%s", err.text);
+    if (rc == LEAT_EPARSE)
+        return leat_verdict_hold(out, "%s", err.text);
     if (rc != LEAT_OK) {
         (void)leat_verdict_drop(out, false, "%s", err.text);
         return judge_schema(clickhouse, reply->request, out);

@@ -304,6 +304,14 @@ static bool find_column(struct leat_slice answer, const char *name, char to[TYPE
     return false;
 }
 
+/* The answer of something that is no ClickHouse, or of one that broke off, has no line of a name and a type. */
+static bool is_description(struct leat_slice answer)
+{
+    const uint8_t *stop = answer.len ? memchr(answer.at, '\n', answer.len) : NULL;
+    const uint8_t *tab = stop ? memchr(answer.at, '\t', (size_t)(stop - answer.at)) : NULL;
+    return tab && tab > answer.at;
+}
+
 static void note_seconds(struct clickhouse_there *there, const char *column)
 {
     if (strcmp(column, "StartTimeUnix") == 0)
@@ -335,6 +343,8 @@ leat_rc clickhouse__learn(struct clickhouse_state *clickhouse, enum clickhouse_t
     const char *name = clickhouse__table_name(clickhouse->conf, table);
     struct clickhouse_there *there = &clickhouse->there[table], found = {.url = there->url};
     char type[TYPE_BYTES_MAX];
+    if (!is_description(answer))
+        return LEAT_RAISE(reterr, LEAT_EPARSE, 0, "what was answered describes no table %s", name);
     for (unsigned i = 0; columns[i].name; i++) {
         if (columns[i].flags & CLICKHOUSE_MADE)
             continue;

@@ -33,9 +33,9 @@ def insertions(peer):
     return [r for r in peer.requests if r.insert]
 
 
-def start(agent, peer, **more):
+def start(agent, peer, keys=(), **more):
     receivers, port, _ = otlp_in()
-    exporters = {'clickhouse': {'endpoint': peer.url + '/otel', 'compress': 'none', 'retry_on_failure': QUICK_RETRY}, **more}
+    exporters = {'clickhouse': {'endpoint': peer.url + '/otel', 'compress': 'none', 'retry_on_failure': QUICK_RETRY, **dict(keys)}, **more}
     return agent(pipeline(receivers, exporters, ('logs',), leat={'shutdown_timeout': '2s'})), port
 
 
@@ -71,17 +71,25 @@ def test_statements_come_first_and_in_order(agent):
     peer.close()
 
 
-@pytest.mark.parametrize('description', [b'', b'\xff\xfe<html>', DESCRIPTION.replace(b'UInt8', b'Nullable(UInt8)', 1), DESCRIPTION[:200]], ids=['empty', 'garbage', 'other_type', 'half'])
-def test_a_table_that_is_told_wrong_harms_nobody_else(agent, description):
+OTHER_TYPE = DESCRIPTION.replace(b'UInt8', b'Nullable(UInt8)', 1)
+HELD, DROPPED = 'cannot prepare the destination; the queue waits', 'data dropped: '
+
+
+@pytest.mark.parametrize('description, more, word', [(b'', {}, HELD), (b'\xff\xfe<html>', {}, HELD), (OTHER_TYPE, {}, DROPPED + 'column TraceFlags of table otel_logs'),
+                                                     (DESCRIPTION[:200], {}, DROPPED + 'table otel_logs has no column'), (OTHER_TYPE, {'on_schema_error': 'hold'}, HELD)],
+                         ids=['empty', 'garbage', 'other_type', 'half', 'other_type_held'])
+def test_a_table_that_is_told_wrong_harms_nobody_else(agent, description, more, word):
     peer, other = clickhouse(description=description), Peer()
-    one, port = start(agent, peer, otlp_http=otlp_out(other.url))
+    one, port = start(agent, peer, more, otlp_http=otlp_out(other.url))
     for i in range(20):
         assert post(port, '/v1/logs', logs('line %d' % i))[0] == 200
     until(lambda: len([b for r in other.delivered() for b in log_bodies(r.body)]) == 20)
     assert not insertions(peer)
-    assert 'clickhouse' in one.log() and 'cannot prepare the destination; the queue waits' in one.log()
+    until(lambda: '\tclickhouse\t' + word in one.log(), 10, one.log)
+    dropped = 20 if word.startswith(DROPPED) else 0
+    until(lambda: one.total('leat_dropped_items_total', component='clickhouse', reason='refused') == dropped)
     one.check_ledger()
-    assert one.stop() == 4
+    assert one.stop() == (0 if dropped else 4)
     peer.close()
     other.close()
 
