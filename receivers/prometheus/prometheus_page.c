@@ -153,9 +153,9 @@ static int64_t ticked_ms(const struct prometheus_scrape *scrape, const struct pr
                                                             : INT64_MIN;
 }
 
-/* A sample with a time of its own; *ret_add false: it is not sent. */
+/* A sample with a time of its own. */
 static leat_rc own_time(struct prometheus_scrape *scrape, struct prometheus_entry *main, const struct prometheus_sample *sample,
-                        bool *ret_add)
+                        enum fit *ret_fit)
 {
     const struct prometheus_target *target = scrape->target;
     enum fit fit = fit_of(scrape, main, sample->time_ms, sample->value);
@@ -165,7 +165,7 @@ static leat_rc own_time(struct prometheus_scrape *scrape, struct prometheus_entr
     scrape->duplicates += fit == OTHER_VALUE;
     scrape->out_of_order += fit == TOO_OLD;
     scrape->out_of_bounds += fit == TOO_NEW;
-    *ret_add = fit == FITS;
+    *ret_fit = fit;
     if (fit != FITS && fit != SENT_BEFORE)
         return LEAT_OK;
     if (fit == FITS) {
@@ -193,7 +193,7 @@ leat_rc prometheus__sample(struct prometheus_scrape *scrape, struct prometheus_e
     struct prometheus_entry *main = entry->main ? entry->main : entry;
     if (main->under != scrape->under && prometheus__entry_move(scrape, main) != LEAT_OK)
         return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "series: out of memory");
-    bool has_time = sample->has_time && target->job->conf->honor_timestamps, wanted = true;
+    bool has_time = sample->has_time && target->job->conf->honor_timestamps;
     if (!has_time && seen_before == generation) {
         scrape->duplicates++;
         return LEAT_OK;
@@ -202,20 +202,23 @@ leat_rc prometheus__sample(struct prometheus_scrape *scrape, struct prometheus_e
         scrape->over_sample_limit = true;
         return LEAT_OK;
     }
-    scrape->added += seen_before < target->cache.whole; /* new, or back after a page without it */
-    if (!has_time && main->seen == generation) { /* another text of it: counted as above, as Prometheus does */
+    bool is_new = seen_before < target->cache.whole; /* or back after a page without it */
+    if (!has_time && main->seen == generation) { /* another text of it: added all the same, as with Prometheus */
         scrape->duplicates++;
+        scrape->added += is_new;
         return LEAT_OK;
     }
     leat_rc rc = LEAT_OK;
+    enum fit fit = FITS;
     if (has_time)
-        rc = own_time(scrape, main, sample, &wanted);
+        rc = own_time(scrape, main, sample, &fit);
     else if (scrape->tick_ms <= main->last_ms) {
         scrape->out_of_order++;
         return LEAT_OK;
     } else
         track(scrape, main);
-    if (rc == LEAT_OK && wanted)
+    scrape->added += is_new && (fit == FITS || fit == SENT_BEFORE);
+    if (rc == LEAT_OK && fit == FITS)
         rc = add(scrape, main, sample, has_time ? sample->time_ms : scrape->tick_ms);
     return rc == LEAT_OK ? rc : LEAT_RAISE(reterr, rc, 0, "samples: %s", leat_rc_text(rc));
 }

@@ -375,19 +375,17 @@ leat_rc prometheus__entry_make(struct prometheus_scrape *scrape, struct leat_sli
 
 static size_t chars(struct leat_slice text) { return utf8_count(text.at, text.len); }
 
-/* Labels that are too long, or say a name twice, are nobody's: the sample goes without. */
+/* Labels that are too long are nobody's: the sample goes without. Of a name that comes twice the last counts. */
 bool prometheus__exemplar_labels(struct prometheus_scrape *scrape, const struct prom_label *labels, uint32_t count,
                                  struct prometheus_sample *sample)
 {
     uint64_t len = 0;
-    uint32_t names = 0;
     leat_label_edit_clear(&scrape->edit);
     for (uint32_t i = 0; i < count && len <= LEAT_PROM_EXEMPLAR_CHARS_MAX; i++) {
-        names += labels[i].value.len != 0;
         len += labels[i].value.len ? chars(labels[i].name) + chars(labels[i].value) : 0;
         leat_label_edit_put(&scrape->edit, labels[i].name, labels[i].value);
     }
-    sample->has_exemplar = len <= LEAT_PROM_EXEMPLAR_CHARS_MAX && names == scrape->edit.count;
+    sample->has_exemplar = len <= LEAT_PROM_EXEMPLAR_CHARS_MAX;
     sample->label_at = (uint32_t)scrape->exemplars.len;
     if (!sample->has_exemplar)
         return scrape->edit.failed != LEAT_ENOMEM;

@@ -308,6 +308,27 @@ def wide(n):
     return 200, PROTO, of(b'wide_dropped', 3000) + of(b'wide_kept', 40 + n) + (of(b'wide_bad', 3000) if n == 4 else b'')
 
 
+def edges(n):
+    """Bounds that are powers of two, numbers at the ends of what a double holds, one series with a time and without."""
+    return (histogram('edge_seconds', n, ('5.684341886080802e-14', '5.9604644775390625e-8', '5.316911983139664e+36', '+Inf'))
+            + 'edge{n="sub"} 4.9e-324\nedge{n="half"} 2.2250738585072011e-308\nedge{n="most"} 1.7976931348623157e308\nedge{n="long"} 9007199254740993.00000000000000001\n'
+            + 'edge_both %d\nedge_both 7 %d\n' % (n, BASE_MS - 60000))
+
+
+def strange(n):
+    """Exemplars nobody takes, a time no clock has, a stranger in a family."""
+    long = 'x' * 127
+    return 200, OPEN, ('# TYPE odd counter\nodd_total{l="fits"} %d # {t="%s"} 1\nodd_total{l="not"} %d # {t="%sx"} 1\nodd_total{l="twice"} %d # {t="a",t="b"} 1\n'
+                       'odd_total{l="bare"} %d # {} 1\nodd_total{l="then"} 1 1e300\nodd_total{l="before"} 1 -1e300\nstranger 3\nodd_created{l="bare"} 1520430000.123\n# EOF\n'
+                       % (n, long, n, long, n, n))
+
+
+def units(n):
+    """A unit that is no end of its name."""
+    body = sub(1, b'warmth') + num(3, 1) + sub(4, sub(2, real(1, n))) + sub(5, b'celsius')
+    return 200, PROTO, varint(len(body)) + body
+
+
 def protobuf(n):
     return 200, PROTO, proto_page(n)
 
@@ -315,7 +336,7 @@ def protobuf(n):
 PAGES = {f.__name__: f for f in (teleport, keycloak, haproxy, calico, cilium, metallb, nginx, envoy, k8gb, istio, jenkins, jenkins_real, gitlab, argocd, harbor,
                                  rook, velero, kubeflow, knative, vault, containerd, kubevirt, falco, strimzi, clickhouse, vllm, untyped, typed_wrong,
                                  limited, large, labelled, ruled, protobuf, pushed, merged, twice, repeated, garbled, misquoted, unended, eof_as_text, taken,
-                                 lengthy, mapped, coming, wide)}
+                                 lengthy, mapped, coming, wide, edges, strange, units)}
 MORE = {
     'velero': {'honor_labels': True},
     'envoy': {'track_timestamps_staleness': True},
