@@ -114,14 +114,14 @@ static void on_report(struct leat_message *message)
         leat_strbuf_done(part);
         *part = (struct leat_strbuf){0};
     }
-    void (*dumped)(void *, const struct leat_strbuf *) = graph->dumped;
+    void (*dumped)(void *, struct leat_strbuf *) = graph->dumped;
     graph->dumped = NULL;
     if (dumped)
         dumped(graph->dumped_ctx, &all);
     leat_strbuf_done(&all);
 }
 
-leat_rc leat_graph_dump(struct leat_graph *graph, void (*dumped)(void *ctx, const struct leat_strbuf *text), void *ctx)
+leat_rc leat_graph_dump(struct leat_graph *graph, void (*dumped)(void *ctx, struct leat_strbuf *text), void *ctx)
 {
     if (graph->dumps_left)
         return LEAT_AGAIN;

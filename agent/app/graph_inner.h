@@ -138,7 +138,7 @@ struct leat_graph {
     void *drained_ctx;
     /* dumping */
     uint32_t dumps_left;
-    void (*dumped)(void *ctx, const struct leat_strbuf *text);
+    void (*dumped)(void *ctx, struct leat_strbuf *text);
     void *dumped_ctx;
 };
 

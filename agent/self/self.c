@@ -19,14 +19,52 @@ struct leat_self {
     struct leat_http1_exchange *asker; /* waits for the dump */
 };
 
-static void answer(struct leat_http1_exchange *exchange, int status, const char *type, const char *at, size_t len)
+/* ---- answers ---- */
+
+static void text_free(struct leat_mem *mem)
+{
+    leat_free(mem->ctx);
+    leat_mem_wrap_free(mem);
+}
+
+/* The text's own bytes: neither a copy nor of the budget, since what says that memory is short has to get out. */
+static bool lend(struct leat_strbuf *text, struct leat_chain *body)
+{
+    uint32_t len = (uint32_t)text->len;
+    char *at = leat_strbuf_steal(text);
+    struct leat_mem *mem = at ? leat_mem_wrap(at, len, text_free, at) : NULL;
+    if (!mem)
+        leat_free(at);
+    else if (leat_chain_take(body, (struct leat_slice){mem->at, len, mem}) == LEAT_OK)
+        return true;
+    leat_mem_unref(mem);
+    return false;
+}
+
+static void answer(struct leat_http1_exchange *exchange, int status, const char *type, struct leat_chain *body)
 {
     struct leat_header headers[] = {{LEAT_SLICE("Content-Type"), leat_slice_str(type)}};
-    struct leat_chain body = {0};
-    if (leat_chain_copy(&body, at, (uint32_t)len) != LEAT_OK)
-        status = 503;
-    leat_http1_reply(exchange, status, (struct leat_headers){headers, 1}, &body);
+    leat_http1_reply(exchange, status, (struct leat_headers){headers, 1}, body);
 }
+
+static void say(struct leat_http1_exchange *exchange, int status, const char *text)
+{
+    struct leat_chain body = {0};
+    if (leat_chain_take(&body, leat_slice_str(text)) != LEAT_OK)
+        body = (struct leat_chain){0}; /* the status alone */
+    answer(exchange, status, "text/plain", &body);
+}
+
+static void page(struct leat_http1_exchange *exchange, const char *type, struct leat_strbuf *text)
+{
+    struct leat_chain body = {0};
+    if (!text->failed && lend(text, &body))
+        answer(exchange, 200, type, &body);
+    else
+        say(exchange, 503, "out of memory\n");
+}
+
+/* ---- requests ---- */
 
 static int on_head(void *ctx, struct leat_http1_exchange *exchange, const struct leat_http1_request *request,
                    uint64_t *body_bytes_max)
@@ -36,19 +74,6 @@ static int on_head(void *ctx, struct leat_http1_exchange *exchange, const struct
     (void)request;
     *body_bytes_max = 1024;
     return 0;
-}
-
-static void say(struct leat_http1_exchange *exchange, int status, const char *text)
-{
-    answer(exchange, status, "text/plain", text, strlen(text));
-}
-
-static void page(struct leat_http1_exchange *exchange, const char *type, const struct leat_strbuf *text)
-{
-    if (text->failed)
-        say(exchange, 503, "out of memory\n");
-    else
-        answer(exchange, 200, type, text->at, text->len);
 }
 
 static void metrics(struct leat_self *self, struct leat_http1_exchange *exchange)
@@ -72,7 +97,7 @@ static void dump(struct leat_self *self, struct leat_http1_exchange *exchange)
     say(exchange, 503, "another dump is under way\n");
 }
 
-void leat_self_dumped(struct leat_self *self, const struct leat_strbuf *text)
+void leat_self_dumped(struct leat_self *self, struct leat_strbuf *text)
 {
     struct leat_http1_exchange *asker = self->asker;
     self->asker = NULL;

@@ -17,7 +17,7 @@ leat_rc leat_self_open(struct leat_loop *loop, const char *endpoint, leat_self_r
 void leat_self_close(struct leat_self *self);
 /* /debug/dump: `ask` begins a dump (LEAT_OK) that leat_self_dumped answers, at once or later. One at a time. */
 void leat_self_dump_with(struct leat_self *self, leat_rc (*ask)(void *ctx));
-void leat_self_dumped(struct leat_self *self, const struct leat_strbuf *text);
+void leat_self_dumped(struct leat_self *self, struct leat_strbuf *text); /* takes the text */
 
 /* The core's counters and the process's own figures, as Prometheus text. */
 void leat_self_metrics(uint64_t up_ns, struct leat_strbuf *out);

@@ -32,7 +32,7 @@ static void render(void *ctx, struct leat_strbuf *out)
     leat_strbuf_done(&bare);
 }
 
-static void on_dumped(void *ctx, const struct leat_strbuf *text)
+static void on_dumped(void *ctx, struct leat_strbuf *text)
 {
     struct leat_run__page *page = ctx;
     leat_self_dumped(page->self, text);
