@@ -150,12 +150,18 @@ static void free_scratch(struct leat_fetch_site *site)
     site->scratch = NULL;
 }
 
+static leat_rc too_long(const struct leat_fetcher *fetcher, struct leat_err *reterr)
+{
+    return LEAT_RAISE(reterr, LEAT_ELIMIT, 0, "the body has %llu bytes or more, the limit (body_size_limit or max_body_bytes)",
+                      (unsigned long long)fetcher->opts.body_bytes_max);
+}
+
 static leat_rc decode(const struct leat_fetch_site *site, struct leat_chain *body, struct leat_err *reterr)
 {
     struct leat_chain plain = {0};
     leat_rc rc = leat_decode(LEAT_CODING_GZIP, body, site->fetcher->opts.body_bytes_max - 1, &plain, reterr);
     if (rc == LEAT_ELIMIT)
-        rc = LEAT_RAISE(reterr, rc, 0, "the body exceeds body_size_limit");
+        rc = too_long(site->fetcher, reterr);
     leat_chain_done(body);
     *body = plain;
     return rc;
@@ -230,7 +236,7 @@ static bool on_body(struct leat_http1_call *call, const struct leat_http1_respon
     if (head->status != 200)
         return other_body(site, head, piece);
     if (site->body.bytes + piece.len >= (site->coded ? max + CODED_SLACK : max)) {
-        (void)LEAT_RAISE(&site->why, LEAT_ELIMIT, 0, "the body exceeds body_size_limit");
+        (void)too_long(site->fetcher, &site->why);
         return false;
     }
     /* A piece without a block is lent for this call only; a crumb costs less as a copy beside the last one. */
