@@ -210,7 +210,7 @@ static inline void clickhouse__put_shared(struct clickhouse_state *clickhouse, e
 
 /* The server does not take this INSERT of Native: with format `auto` all is RowBinary from now on, and each table is
  * described before. False: it was not Native, or shall stay it. */
-bool clickhouse__gives_way(struct clickhouse_state *clickhouse, const struct leat_request *request);
+bool clickhouse__gives_way(struct clickhouse_state *clickhouse, const struct leat_request *request, const char *answer);
 
 leat_rc clickhouse__rows_open(struct clickhouse_state *clickhouse, enum clickhouse_table table) LEAT_MUST_CHECK;
 /* All rows of a table as the body of an INSERT; they are gone from here also on failure. */
@@ -231,6 +231,9 @@ void clickhouse__resource_text(struct clickhouse_state *clickhouse, struct row_b
 bool clickhouse__covers(struct clickhouse_rows *open, uint32_t item, const struct leat_batch *batch);
 /* Makes a request of the open rows of a table, if there are any. */
 leat_rc clickhouse__request(struct clickhouse_state *clickhouse, enum clickhouse_table table, struct leat_requests *out) LEAT_MUST_CHECK;
+/* Of a row, at most: its own columns; and an exemplar of nothing, two bytes of an item, is 26 in columns. */
+#define CLICKHOUSE_ROW_BYTES_MAX(item_bytes) (512 + 13ull * (item_bytes))
+
 /* Are the rows max_request_size, after one of an item of so many bytes? Streams are measured only when they may be. */
 bool clickhouse__measure(const struct clickhouse_state *clickhouse, struct clickhouse_rows *open);
 static inline bool clickhouse__is_full(const struct clickhouse_state *clickhouse, struct clickhouse_rows *open,
@@ -238,7 +241,7 @@ static inline bool clickhouse__is_full(const struct clickhouse_state *clickhouse
 {
     if (!clickhouse__is_native(clickhouse))
         return row_binary_bytes(open->streams) >= (uint64_t)clickhouse->conf->request_bytes_max;
-    uint64_t most = 512 + 8ull * item_bytes + clickhouse->shared_bytes[0] + clickhouse->shared_bytes[1];
+    uint64_t most = CLICKHOUSE_ROW_BYTES_MAX(item_bytes) + clickhouse->shared_bytes[0] + clickhouse->shared_bytes[1];
     if (open->room_left > most) {
         open->room_left -= most;
         return false;

@@ -173,11 +173,14 @@ static leat_rc run_all(struct run *run, struct otlp_walk *walk)
 /* A batch with one huge resource shall not hold memory for ever. */
 static void trim(struct clickhouse_state *clickhouse)
 {
+    size_t kept = clickhouse->text.room;
     for (uint32_t i = 0; i < CLICKHOUSE_SHARED_MAX; i++)
-        if (clickhouse->shared[i].end - clickhouse->shared[i].from > KEPT_BYTES_MAX)
-            row_binary_done(&clickhouse->shared[i]);
-    if (clickhouse->text.room > KEPT_BYTES_MAX)
-        leat_strbuf_done(&clickhouse->text);
+        kept += (size_t)(clickhouse->shared[i].end - clickhouse->shared[i].from);
+    if (kept <= KEPT_BYTES_MAX)
+        return;
+    for (uint32_t i = 0; i < CLICKHOUSE_SHARED_MAX; i++)
+        row_binary_done(&clickhouse->shared[i]);
+    leat_strbuf_done(&clickhouse->text);
 }
 
 leat_rc clickhouse_encode(void *state, const struct leat_batch *batch, struct leat_requests *out, struct leat_err *reterr)

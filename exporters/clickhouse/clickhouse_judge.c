@@ -166,7 +166,7 @@ static leat_rc judge_failure(struct clickhouse_state *clickhouse, const struct l
         return judge_status(reply, out);
     (void)leat_verdict_drop(out, true, "status %d, code %u: %.*s", reply->status, code, TEXT(reply)); /* for its text */
     out->isolate = false;
-    if (code == TYPE_MISMATCH && clickhouse__gives_way(clickhouse, reply->request)) {
+    if (code == TYPE_MISMATCH && clickhouse__gives_way(clickhouse, reply->request, out->text)) {
         out->kind = LEAT_VERDICT_REENCODE;
         return LEAT_OK;
     }

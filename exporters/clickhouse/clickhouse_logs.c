@@ -66,6 +66,8 @@ void clickhouse__raw_shared(struct clickhouse_state *clickhouse, const struct ot
                                                      .namespace = text_at(walk->resource, 1, "k8s.namespace.name"),
                                                      .pod = text_at(walk->resource, 1, "k8s.pod.name"),
                                                      .container = text_at(walk->resource, 1, "k8s.container.name")};
+    const struct clickhouse_raw_shared *raw = &clickhouse->raw;
+    clickhouse->shared_bytes[0] = 0ull + raw->source.len + raw->namespace.len + raw->pod.len + raw->container.len;
 }
 
 /* The line as it came: what a parser put aside of it, else the body. */

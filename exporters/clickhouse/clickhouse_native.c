@@ -30,7 +30,7 @@ leat_rc clickhouse__rows_open(struct clickhouse_state *clickhouse, enum clickhou
     return LEAT_OK;
 }
 
-bool clickhouse__gives_way(struct clickhouse_state *clickhouse, const struct leat_request *request)
+bool clickhouse__gives_way(struct clickhouse_state *clickhouse, const struct leat_request *request, const char *answer)
 {
     if (!(request->tag & CLICKHOUSE_AS_NATIVE) || clickhouse->conf->format != CLICKHOUSE_AUTO)
         return false;
@@ -43,7 +43,7 @@ bool clickhouse__gives_way(struct clickhouse_state *clickhouse, const struct lea
         if (clickhouse->open[table].streams)
             clickhouse->open[table].streams->column = clickhouse->open[table].streams->offsets = false;
     }
-    leat_log(LEAT_LOG_WARN, clickhouse->id, "the server does not convert columns of Native, as those before 23.3: RowBinary from now on");
+    leat_log(LEAT_LOG_WARN, clickhouse->id, "Native was refused, as by servers that do not convert its columns: RowBinary from now on (%s)", answer);
     return true;
 }
 

@@ -360,5 +360,6 @@ leat_rc clickhouse__learn(struct clickhouse_state *clickhouse, enum clickhouse_t
     }
     *there = found;
     leat_rc rc = clickhouse__insert_url(clickhouse, table);
+    there->unfit = rc != LEAT_OK; /* the INSERT of before is one of other columns, or of Native */
     return rc == LEAT_OK ? LEAT_OK : LEAT_RAISE(reterr, rc, 0, "no memory for a statement");
 }

@@ -361,9 +361,9 @@ LEAT_TEST(clickhouse_writes_rows_after_columns)
     s[1].conf.format = CLICKHOUSE_ROW_BINARY;
     encode(&s[0], LEAT_METRICS, json, &e[0]);
     encode(&s[1], LEAT_METRICS, json, &e[1]);
-    EXPECT(clickhouse__gives_way(&s[0].state, &e[0].out.at[0]));
-    EXPECT(clickhouse__gives_way(&s[0].state, &e[0].out.at[0]));
-    EXPECT(!clickhouse__gives_way(&s[1].state, &e[1].out.at[0]));
+    EXPECT(clickhouse__gives_way(&s[0].state, &e[0].out.at[0], ""));
+    EXPECT(clickhouse__gives_way(&s[0].state, &e[0].out.at[0], ""));
+    EXPECT(!clickhouse__gives_way(&s[1].state, &e[1].out.at[0], ""));
     leat_requests_done(&e[0].out);
     s[0].state.there[CLICKHOUSE_GAUGE].unfit = false;
     EXPECT_OK(clickhouse__insert_url(&s[0].state, CLICKHOUSE_GAUGE));
@@ -374,32 +374,44 @@ LEAT_TEST(clickhouse_writes_rows_after_columns)
         done(&s[i], &e[i]);
 }
 
+/* Two texts of so many bytes: in one map, or under a name and a schema's address, which are columns of their own. */
+static void put_huge(struct leat_strbuf *json, size_t len, bool in_one)
+{
+    char *text = leat_alloc(len + 1);
+    EXPECT(text != NULL);
+    memset(text, 'x', len);
+    text[len] = 0;
+    leat_strbuf_printf(json, "{\"resourceLogs\":[{\"resource\":{\"attributes\":[{\"key\":\"%s\",\"value\":{\"stringValue\":\"%s\"}}",
+                       in_one ? "a" : "service.name", text);
+    if (in_one)
+        leat_strbuf_printf(json, ",{\"key\":\"b\",\"value\":{\"arrayValue\":{\"values\":[{\"stringValue\":\"%s\"}]}}}", text);
+    leat_strbuf_printf(json, "]},\"schemaUrl\":\"%s\",\"scopeLogs\":[{\"logRecords\":[{}]}]}]}", in_one ? "" : text);
+    leat_free(text);
+}
+
 /* Guarantees: what one huge batch needed is given back after it, and the next is written as any other. */
 LEAT_TEST_FORMATS(clickhouse_keeps_no_large_scratch)
 {
-    struct subject s;
-    struct encoded e;
-    struct leat_strbuf json = {0};
-    char *long_text = leat_alloc(3 << 20);
-    EXPECT(long_text != NULL);
-    memset(long_text, 'x', 3 << 20);
-    long_text[(3 << 20) - 1] = 0;
-    leat_strbuf_printf(&json, "{\"resourceLogs\":[{\"resource\":{\"attributes\":[{\"key\":\"a\",\"value\":{\"stringValue\":\"%s\"}},"
-                              "{\"key\":\"b\",\"value\":{\"arrayValue\":{\"values\":[{\"stringValue\":\"%s\"}]}}}]},"
-                              "\"scopeLogs\":[{\"logRecords\":[{}]}]}]}", long_text, long_text);
-    subject_defaults(&s);
-    s.conf.format = format;
-    encode(&s, LEAT_LOGS, json.at, &e);
-    EXPECT(e.out.at[0].body.bytes > 6u << 20);
-    for (uint32_t i = 0; i < CLICKHOUSE_SHARED_MAX; i++)
-        EXPECT(s.state.shared[i].end - s.state.shared[i].from <= 1 << 20);
-    EXPECT_EQ(s.state.text.room, 0);
-    leat_requests_done(&e.out);
-    EXPECT_OK(clickhouse_encode(&s.state, &e.batch, &e.out, NULL));
-    EXPECT_EQ(e.out.count, 1);
-    leat_strbuf_done(&json);
-    leat_free(long_text);
-    done(&s, &e);
+    static const uint32_t lens[] = {3 << 20, 900000};
+    for (int way = 0; way < 2; way++) {
+        struct subject s;
+        struct encoded e;
+        struct leat_strbuf json = {0};
+        put_huge(&json, lens[way], way == 0);
+        subject_defaults(&s);
+        s.conf.format = format;
+        encode(&s, LEAT_LOGS, json.at, &e);
+        EXPECT(e.out.at[0].body.bytes > 2ull * lens[way]);
+        size_t kept = s.state.text.room;
+        for (uint32_t i = 0; i < CLICKHOUSE_SHARED_MAX; i++)
+            kept += (size_t)(s.state.shared[i].end - s.state.shared[i].from);
+        EXPECT(kept <= 1 << 20);
+        leat_requests_done(&e.out);
+        EXPECT_OK(clickhouse_encode(&s.state, &e.batch, &e.out, NULL));
+        EXPECT_EQ(e.out.count, 1);
+        leat_strbuf_done(&json);
+        done(&s, &e);
+    }
 }
 
 /* The tokens, which tell of each byte of the rows, are those of the first time this is asked (a run without failures). */

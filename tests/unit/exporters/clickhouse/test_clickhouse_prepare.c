@@ -440,3 +440,27 @@ LEAT_TEST_OOM(clickhouse_prepares_without_memory)
     clickhouse_close(&s.state);
     return rc;
 }
+
+/* Scenario:   the exporter has given way to RowBinary; the table is described, and there is no memory for its INSERT.
+ * Guarantees: no row goes into the INSERT of before, which is one of Native: the table is described again first. */
+LEAT_TEST_OOM(clickhouse_writes_no_rows_to_the_insert_of_before)
+{
+    static const struct leat_request native = {.tag = CLICKHOUSE_INSERT | CLICKHOUSE_LOGS | CLICKHOUSE_AS_NATIVE};
+    struct subject s;
+    struct leat_requests out = {0};
+    struct leat_batch batch = {0};
+    subject_defaults(&s);
+    leat_rc rc = subject_open(&s, LEAT_LOGS);
+    if (rc == LEAT_OK)
+        rc = batch_of(LEAT_LOGS, "{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[{}]}]}]}", &batch);
+    if (rc == LEAT_OK) {
+        EXPECT(clickhouse__gives_way(&s.state, &native, ""));
+        rc = learn(&s, CLICKHOUSE_LOGS, NULL, NULL, NULL);
+        if (clickhouse_encode(&s.state, &batch, &out, NULL) == LEAT_OK)
+            EXPECT(out.at[0].tag & CLICKHOUSE_DESCRIBE ? rc != LEAT_OK : strstr(out.at[0].url, "FORMAT%20RowBinary&") != NULL);
+    }
+    leat_requests_done(&out);
+    leat_chain_done(&batch.payload);
+    clickhouse_close(&s.state);
+    return rc;
+}
