@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A scripted ClickHouse: errors where nobody looks for them, and what they do to the rows and to others."""
 import re
+import threading
 import urllib.parse
 
 import pytest
-from leatkit import Peer, QUICK_RETRY, free_port, log_bodies, logs, otlp_in, otlp_out, pipeline, post, until
+from leatkit import Peer, QUICK_RETRY, free_port, gauges, log_bodies, logs, otlp_in, otlp_out, pipeline, post, until
 
 SENT = 'otelcol_exporter_sent_log_records'
 COLUMNS = ('Timestamp DateTime64(9)', 'TraceId String', 'SpanId String', 'TraceFlags UInt8', 'SeverityText LowCardinality(String)', 'SeverityNumber UInt8',
@@ -123,3 +124,86 @@ def test_nobody_is_there(agent):
     until(lambda: 'cannot prepare the destination' in one.log())
     one.check_ledger()
     assert one.stop() == 4
+
+
+def test_native_is_refused_while_several_inserts_are_under_way(agent):
+    """A server that does not convert columns: what it refused goes again as rows, once, and what is in its tables is asked for before."""
+    peer = clickhouse()
+    answer, peer.delay = peer.answer, 0.3
+
+    def refuse(request):
+        got = answer(request)
+        request.native = request.insert and request.path.find('FORMAT%20Native') > 0
+        return (500, {'X-ClickHouse-Exception-Code': '53'}, b'Code: 53. DB::Exception: Cannot convert (TYPE_MISMATCH)') if request.native else got
+
+    peer.answer = refuse
+    one, port = start(agent, peer, {'async_insert': False})
+    posts = [threading.Thread(target=post, args=(port, '/v1/logs', logs('line %03d.' % i, 'next %03d.' % i))) for i in range(30)]
+    for p in posts:
+        p.start()
+    for p in posts:
+        p.join()
+    until(lambda: one.total(SENT) == 60, 20)
+    natives = [r for r in insertions(peer) if r.native]
+    stored = b''.join(r.body for r in insertions(peer) if not r.native)
+    assert len(natives) > 1 and all(stored.count(b'%s %03d.' % (word, i)) == 1 for i in range(30) for word in (b'line', b'next'))
+    assert not any(r.native for r in insertions(peer)[-3:])
+    assert 'RowBinary from now on (status 500, code 53: Code: 53. DB::Exception: Cannot convert' in one.log()
+    assert one.total('leat_dropped_items_total', component='clickhouse') == 0
+    one.check_ledger()
+    assert one.stop() == 0
+    peer.close()
+
+
+def metrics_server():
+    """A peer whose tables are as leat made them; those in `gone` are not there."""
+    peer, tables, peer_gone = Peer(), {}, set()
+    column = re.compile(r'^    `([^`]+)` (.+?) *(?:(?:CODEC|DEFAULT|MATERIALIZED)\b.*)?,$', re.M)
+
+    def answer(request):
+        text = urllib.parse.unquote(request.path) if 'query=INSERT' in request.path else request.body.decode()
+        request.table = (re.findall(r'`otel`\.`(\w+)`', text) or [''])[0]
+        request.insert = 'query=INSERT' in request.path
+        if text.startswith('CREATE TABLE'):
+            tables[request.table] = ''.join('%s\t%s\t\n' % c for c in column.findall(text)).encode()
+        elif request.table in peer_gone:
+            return 404, {'X-ClickHouse-Exception-Code': '60'}, b'Code: 60. DB::Exception: no such table (UNKNOWN_TABLE)'
+        return 200, {}, tables[request.table] if text.startswith('DESCRIBE') else b''
+
+    peer.answer, peer.gone = answer, peer_gone
+    return peer
+
+
+def gauge_and_sum(name):
+    return gauges(name) + gauges(name).replace(b'*', b':')  # Metric.gauge is field 5, sum 7
+
+
+@pytest.mark.parametrize('mode', ['drop', 'hold'])
+@pytest.mark.parametrize('form', ['native', 'row_binary'])
+def test_one_table_of_several_is_gone(agent, mode, form):
+    """Drop: its rows are lost until it is there again, those of others never wait. Hold: all wait, nothing is lost or written twice."""
+    peer = metrics_server()
+    receivers, port, _ = otlp_in()
+    conf = {'endpoint': peer.url + '/otel', 'compress': 'none', 'retry_on_failure': QUICK_RETRY, 'async_insert': False, 'format': form, 'on_schema_error': mode}
+    one = agent(pipeline(receivers, {'clickhouse': conf}, ('metrics',), leat={'shutdown_timeout': '2s'}))
+    sent = lambda: one.total('otelcol_exporter_sent_metric_points')
+    lost = lambda: one.total('leat_dropped_items_total', component='clickhouse', reason='refused')
+    assert post(port, '/v1/metrics', gauge_and_sum('first'))[0] == 200
+    until(lambda: sent() == 2)
+    peer.gone.add('otel_metrics_sum')
+    for i in range(3):
+        assert post(port, '/v1/metrics', gauge_and_sum('gone %d' % i))[0] == 200
+        if mode == 'drop':
+            until(lambda: lost() == i + 1 and sent() == 3 + i)
+    until(lambda: ('data dropped' if mode == 'drop' else 'on hold') in one.log())
+    one.check_ledger()
+    peer.gone.clear()
+    assert post(port, '/v1/metrics', gauge_and_sum('last'))[0] == 200
+    until(lambda: sent() == (7 if mode == 'drop' else 10), 30)
+    assert lost() == (3 if mode == 'drop' else 0)
+    for table, names in (('otel_metrics_gauge', 5), ('otel_metrics_sum', 2 if mode == 'drop' else 5)):
+        stored = b''.join(r.body for r in peer.delivered() if r.insert and r.table == table)
+        assert stored.count(b'gone ') == names - 2 and stored.count(b'first') == stored.count(b'last') == 1
+    one.check_ledger()
+    assert one.stop() == 0
+    peer.close()
