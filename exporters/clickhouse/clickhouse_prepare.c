@@ -7,6 +7,7 @@
 #include "exporters/clickhouse/clickhouse.h"
 
 #define TYPE_BYTES_MAX 160u
+#define DESCRIPTION_BYTES_MAX 2097152u /* of a table of thousands of columns; one beyond it holds the queue */
 
 /* ---- SQL ---- */
 
@@ -167,6 +168,7 @@ leat_rc clickhouse__describe(const struct clickhouse_state *clickhouse, enum cli
     put_table(clickhouse, &sql, clickhouse__table_name(clickhouse->conf, table), "");
     leat_strbuf_puts(&sql, " FORMAT TabSeparated");
     leat_rc rc = put_statement(clickhouse, &sql, CLICKHOUSE_DESCRIBE | (uint32_t)table, request);
+    request->reply_bytes_max = DESCRIPTION_BYTES_MAX;
     leat_strbuf_done(&sql);
     return rc;
 }
@@ -304,10 +306,11 @@ static bool find_column(struct leat_slice answer, const char *name, char to[TYPE
     return false;
 }
 
-/* The answer of something that is no ClickHouse, or of one that broke off, has no line of a name and a type. */
+/* The answer of something that is no ClickHouse has no line of a name and a type; one that was cut off has half of one. */
 static bool is_description(struct leat_slice answer)
 {
-    const uint8_t *stop = answer.len ? memchr(answer.at, '\n', answer.len) : NULL;
+    bool whole = answer.len && answer.at[answer.len - 1] == '\n';
+    const uint8_t *stop = whole ? memchr(answer.at, '\n', answer.len) : NULL;
     const uint8_t *tab = stop ? memchr(answer.at, '\t', (size_t)(stop - answer.at)) : NULL;
     return tab && tab > answer.at;
 }

@@ -72,13 +72,14 @@ def test_statements_come_first_and_in_order(agent):
     peer.close()
 
 
+WHOLE_LINES = b''.join(DESCRIPTION.splitlines(True)[:7])
 OTHER_TYPE = DESCRIPTION.replace(b'UInt8', b'Nullable(UInt8)', 1)
 HELD, DROPPED = 'cannot prepare the destination; the queue waits', 'data dropped: '
 
 
 @pytest.mark.parametrize('description, more, word', [(b'', {}, HELD), (b'\xff\xfe<html>', {}, HELD), (OTHER_TYPE, {}, DROPPED + 'column TraceFlags of table otel_logs'),
-                                                     (DESCRIPTION[:200], {}, DROPPED + 'table otel_logs has no column'), (OTHER_TYPE, {'on_schema_error': 'hold'}, HELD)],
-                         ids=['empty', 'garbage', 'other_type', 'half', 'other_type_held'])
+                                                     (DESCRIPTION[:200], {}, HELD), (WHOLE_LINES, {}, DROPPED + 'table otel_logs has no column'), (OTHER_TYPE, {'on_schema_error': 'hold'}, HELD)],
+                         ids=['empty', 'garbage', 'other_type', 'half_a_line', 'half', 'other_type_held'])
 def test_a_table_that_is_told_wrong_harms_nobody_else(agent, description, more, word):
     peer, other = clickhouse(description=description), Peer()
     one, port = start(agent, peer, more, otlp_http=otlp_out(other.url))
@@ -93,6 +94,18 @@ def test_a_table_that_is_told_wrong_harms_nobody_else(agent, description, more, 
     assert one.stop() == (0 if dropped else 4)
     peer.close()
     other.close()
+
+
+def test_a_table_with_a_thousand_more_columns(agent):
+    """What leat writes stands behind columns of others, far down in a description of 200 KB."""
+    more = ''.join("Other%d\tString\tMATERIALIZED\tLogAttributes[\\'%s\\']\t\t\t\n" % (i, 'x' * 150) for i in range(1000)).encode()
+    peer = clickhouse(description=more + DESCRIPTION + b'EventName\tString\t\t\t\t\t\n')
+    one, port = start(agent, peer)
+    assert post(port, '/v1/logs', logs('a'))[0] == 200
+    until(lambda: one.total(SENT) == 1, 10, one.log)
+    assert '`EventName`' in urllib.parse.unquote(insertions(peer)[0].path)
+    assert one.stop() == 0
+    peer.close()
 
 
 def test_rows_to_blame_are_found(agent):
