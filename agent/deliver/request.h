@@ -31,7 +31,7 @@ struct leat_request {
     uint32_t reply_bytes_max; /* HTTP: how much of the answer `judge` sees; 0: 64 KiB */
     struct leat_header headers[LEAT_REQUEST_HEADERS_MAX];
     uint32_t header_count;
-    uint64_t order_key;      /* 0: none; else one in flight per key, in order of encode */
+    uint64_t order_key;      /* 0: none; else one in flight per key, in order of encode. An item keeps its key when encoded again */
     /* The items it covers: first..first+count-1 of the batch, or the bits of `bitmap` (leat_bitmap_*, over all items of
      * the batch; kept alive by the request) with `count` of them set. */
     uint32_t first, count;

@@ -27,12 +27,15 @@ static void tell_drained(struct leat_sender *sender)
 }
 
 /* Newer loads would only be encoded to stand behind what waits for memory, and take of that. */
-static bool order_waits(const struct leat_sender *sender)
+static bool order_waits(struct leat_sender *sender)
 {
-    if (sender->keyed || !sender->encoded)
-        LEAT_LIST_EACH (node, (struct leat_list *)(uintptr_t)&sender->shipments)
-            if (leat_timer_runs(&LEAT_CONTAINER(node, struct leat_sender__shipment, link)->timer))
-                return true;
+    if (sender->encoded && !sender->keyed)
+        return false;
+    LEAT_LIST_EACH (node, &sender->shipments) {
+        const struct leat_sender__shipment *shipment = LEAT_CONTAINER(node, struct leat_sender__shipment, link);
+        if (leat_timer_runs(&shipment->timer) && shipment->want.began_ns)
+            return true;
+    }
     return false;
 }
 

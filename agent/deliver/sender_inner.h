@@ -7,7 +7,9 @@
  *
  *   READY -> OUT -> (judged) DONE | BACKOFF -> READY | HELD -> READY
  *
- * A shipment ends with its last shot, a load with its last shipment; then its queue credit goes back.
+ * READY waits for its turn or, while its timer runs, for memory to be compressed. A shipment has shots or, while its timer
+ * runs, waits to be encoded: for memory, or for the time its peer wants. It ends with its last shot, a load with its last
+ * shipment; then its queue credit goes back.
  *
  * Requests with an order key go in the order of sender->shipments: those of new loads stand at the end, what is made anew of
  * a request before the shipment it was in, whose first of its key it was. */
@@ -47,6 +49,12 @@ struct leat_sender__load {
     struct leat_sender__part parts[];
 };
 
+/* Memory that was not there when it was needed. Zeroed: it never happened. */
+struct leat_sender__want {
+    uint32_t failures; /* one after the other, while no end of others' would make room */
+    uint64_t began_ns;
+};
+
 enum leat_sender__state { LEAT_SHOT_READY, LEAT_SHOT_OUT, LEAT_SHOT_BACKOFF, LEAT_SHOT_HELD, LEAT_SHOT_DONE };
 
 struct leat_sender__shipment;
@@ -58,9 +66,9 @@ struct leat_sender__shot {
     struct leat_backoff backoff;
     enum leat_sender__state state;
     bool coded, canceled;
-    uint32_t failures;     /* to compress it, one after the other */
-    uint32_t preparations; /* the sender's when it was encoded */
-    struct leat_list link; /* sender->shots */
+    struct leat_sender__want want; /* to compress it */
+    uint32_t preparations;         /* the sender's when it was encoded */
+    struct leat_list link;         /* sender->shots */
 };
 
 struct leat_sender__shipment {
@@ -71,11 +79,11 @@ struct leat_sender__shipment {
     struct leat_requests requests;
     struct leat_sender__shot *shots;
     uint32_t shots_open;
-    uint64_t order_key;         /* of the request it was a part of; 0: it may have any */
-    struct leat_timer timer;    /* encode at that time; until then what comes after it in its order waits as well */
-    uint32_t failures;          /* to encode it */
+    uint64_t order_key;            /* of the request it was a part of; 0: it may have any */
+    struct leat_timer timer;       /* encode at that time; until then what comes after it in its order waits as well */
+    struct leat_sender__want want; /* to encode it */
     struct leat_backoff backoff;
-    struct leat_list link;      /* sender->shipments: their order is that of order keys */
+    struct leat_list link;         /* sender->shipments: their order is that of order keys */
 };
 
 struct leat_sender__preparation;
@@ -156,8 +164,9 @@ void leat_sender__shipment_start(struct leat_sender__shipment *shipment);
 void leat_sender__shipment_end(struct leat_sender__shipment *shipment);
 void leat_sender__shot_go(struct leat_sender__shot *shot);
 void leat_sender__shot_end(struct leat_sender__shot *shot);
-void leat_sender__shot_retry(struct leat_sender__shot *shot, uint64_t peer_wait_ns);
 uint64_t leat_sender__wait(struct leat_sender__shot *shot, uint64_t peer_wait_ns); /* UINT64_MAX: no more tries */
+void leat_sender__shot_again(struct leat_sender__shot *shot, uint64_t wait_ns); /* or its end, when there are none */
+void leat_sender__shot_retry(struct leat_sender__shot *shot, uint64_t peer_wait_ns); /* both */
 void leat_sender__shot_hold(struct leat_sender__shot *shot);
 void leat_sender__release_held(struct leat_sender *sender);
 void leat_sender__complain(struct leat_sender *sender, enum leat_level level, const char *what, const char *text);
@@ -166,8 +175,8 @@ void leat_sender__complain(struct leat_sender *sender, enum leat_level level, co
 /* Two shipments instead of one of two items at least that has no requests and can be picked from, the second later.
  * False: it stays as it was. */
 bool leat_sender__shipment_halve(struct leat_sender__shipment *shipment, uint64_t apart_ns);
-/* Its halves instead of it; one item is dropped for that reason. */
-void leat_sender__shot_split(struct leat_sender__shot *shot, enum leat_drop reason, const char *text);
+/* Its halves instead of it; one item is dropped for that reason. False: no memory for halves, it stays as it was. */
+bool leat_sender__shot_split(struct leat_sender__shot *shot, enum leat_drop reason, const char *text);
 /* True: it was encoded before the destination was last prepared; its items are being encoded anew instead. */
 bool leat_sender__shot_renew(struct leat_sender__shot *shot);
 void leat_sender__judge(struct leat_sender__shot *shot, const struct leat_reply *reply);

@@ -97,25 +97,42 @@ static bool ship_range(struct leat_sender__shot *shot, uint32_t from, uint32_t t
     return made;
 }
 
-static void settle_k(struct leat_sender__shot *shot, uint32_t from, uint32_t to, enum leat_outcome outcome,
-                     enum leat_drop reason)
+/* Shipments of their own instead of the request; the one from item k on ends at end_of(k). How many; 0: there is no memory
+ * for one of them, and the request stays as it was. */
+static uint32_t divide(struct leat_sender__shot *shot, uint32_t (*end_of)(const struct leat_sender__shot *shot, uint32_t k))
 {
-    uint32_t item = leat_sender__item(shot->request, from);
-    leat_sender__settle(shot->shipment, item, 1, outcome, reason);
-    for (uint32_t k = from + 1; k < to; k++)
-        leat_sender__settle(shot->shipment, item = leat_sender__item_after(shot->request, item), 1, outcome, reason);
+    struct leat_list *from = &shot->shipment->link;
+    uint32_t made = 0;
+    for (uint32_t k = 0, end; k < shot->request->count; k = end, made++) {
+        end = end_of(shot, k);
+        if (ship_range(shot, k, end))
+            continue;
+        while (made--) /* they stand right before it */
+            leat_sender__shipment_end(LEAT_CONTAINER(from->prev, struct leat_sender__shipment, link));
+        return 0;
+    }
+    leat_sender__shot_end(shot);
+    return made;
 }
 
-/* Two halves instead of the whole. A half that cannot be made (no memory) is dropped for that reason. */
-static void halve(struct leat_sender__shot *shot)
+static uint32_t end_of_all(const struct leat_sender__shot *shot, uint32_t k)
 {
-    uint32_t count = shot->request->count, middle = count / 2;
-    leat_ledger__add(&sender_of(shot)->splits, 1);
-    if (!ship_range(shot, 0, middle))
-        settle_k(shot, 0, middle, LEAT_DROPPED, LEAT_DROP_MEMORY);
-    if (!ship_range(shot, middle, count))
-        settle_k(shot, middle, count, LEAT_DROPPED, LEAT_DROP_MEMORY);
-    leat_sender__shot_end(shot);
+    (void)k;
+    return shot->request->count;
+}
+
+static uint32_t end_of_half(const struct leat_sender__shot *shot, uint32_t k)
+{
+    uint32_t count = shot->request->count;
+    return k < count / 2 ? count / 2 : count;
+}
+
+static uint32_t halve(struct leat_sender__shot *shot)
+{
+    struct leat_sender *sender = sender_of(shot);
+    uint32_t made = divide(shot, end_of_half);
+    leat_ledger__add(&sender->splits, made != 0);
+    return made;
 }
 
 static bool can_pick(const struct leat_sender__shot *shot)
@@ -146,6 +163,7 @@ bool leat_sender__shipment_halve(struct leat_sender__shipment *shipment, uint64_
         return false;
     }
     leat_ledger__add(&sender->splits, 1);
+    first->want.began_ns = second->want.began_ns = shipment->want.began_ns;
     start_later(first, 0);
     start_later(second, apart_ns);
     leat_sender__shipment_end(shipment);
@@ -154,11 +172,8 @@ bool leat_sender__shipment_halve(struct leat_sender__shipment *shipment, uint64_
 
 bool leat_sender__shot_renew(struct leat_sender__shot *shot)
 {
-    uint32_t count = shot->request->count;
-    if (shot->preparations == sender_of(shot)->preparations || !can_pick(shot) || !count || !ship_range(shot, 0, count))
-        return false;
-    leat_sender__shot_end(shot);
-    return true;
+    bool outdated = shot->preparations != sender_of(shot)->preparations;
+    return outdated && can_pick(shot) && divide(shot, end_of_all);
 }
 
 /* ---- one verdict each ---- */
@@ -184,16 +199,16 @@ static void delivered(struct leat_sender__shot *shot, const struct leat_verdict 
     leat_sender__shot_end(shot);
 }
 
-void leat_sender__shot_split(struct leat_sender__shot *shot, enum leat_drop reason, const char *text)
+bool leat_sender__shot_split(struct leat_sender__shot *shot, enum leat_drop reason, const char *text)
 {
-    if (shot->request->count < 2 || !can_pick(shot))
-        drop(shot, reason, text);
-    else
-        halve(shot);
+    if (shot->request->count > 1 && can_pick(shot))
+        return halve(shot);
+    drop(shot, reason, text);
+    return true;
 }
 
-/* The item of a request where the part (batch) after item k's begins. */
-static uint32_t next_part(const struct leat_sender__shot *shot, uint32_t k)
+/* Of the part (batch) of the load that item k belongs to. */
+static uint32_t end_of_part(const struct leat_sender__shot *shot, uint32_t k)
 {
     const struct leat_sender__load *load = shot->shipment->load;
     const struct leat_sender__shipment *shipment = shot->shipment;
@@ -219,19 +234,13 @@ static void refused(struct leat_sender__shot *shot, const struct leat_verdict *v
         drop(shot, LEAT_DROP_REFUSED, verdict->text);
         return;
     }
-    uint32_t first_end = next_part(shot, 0);
-    if (first_end == count || load->isolate_left < load->part_count) { /* one batch: halves find the bad item */
-        load->isolate_left -= 2;
-        halve(shot);
-        return;
-    }
-    for (uint32_t k = 0, end; k < count; k = end) { /* batch by batch */
-        end = next_part(shot, k);
-        load->isolate_left--;
-        if (!ship_range(shot, k, end))
-            settle_k(shot, k, end, LEAT_DROPPED, LEAT_DROP_MEMORY);
-    }
-    leat_sender__shot_end(shot);
+    /* batch by batch; of one batch halves find the bad item */
+    bool parts = end_of_part(shot, 0) < count && load->isolate_left >= load->part_count;
+    uint32_t made = parts ? divide(shot, end_of_part) : halve(shot);
+    if (made)
+        load->isolate_left -= made; /* it is there as long as they are */
+    else
+        leat_sender__shot_retry(shot, 0);
 }
 
 static void hold(struct leat_sender__shot *shot, const struct leat_verdict *verdict)
@@ -250,13 +259,12 @@ static void hold(struct leat_sender__shot *shot, const struct leat_verdict *verd
 
 static void bury_refused(struct leat_sender__shot *shot, const struct leat_verdict *verdict)
 {
-    uint32_t count = 0, item = leat_sender__item(shot->request, 0);
+    uint32_t count = 0;
     if (!sender_of(shot)->conf->dead_letter.path)
         return;
     uint8_t *bits = bits_new(shot);
-    for (uint32_t k = 0; k < shot->request->count; k++) {
-        if (k)
-            item = leat_sender__item_after(shot->request, item);
+    for (uint32_t k = 0, item = 0; k < shot->request->count; k++) {
+        item = k ? leat_sender__item_after(shot->request, item) : leat_sender__item(shot->request, 0);
         if (!leat_bitmap_get(verdict->refused, k) || leat_bitmap_get(verdict->again, k))
             continue;
         if (bits)
@@ -267,51 +275,62 @@ static void bury_refused(struct leat_sender__shot *shot, const struct leat_verdi
     leat_free(bits);
 }
 
+/* Sends the marked ones of the request's items by themselves. */
+static bool ship_marked(struct leat_sender__shot *shot, const uint8_t *marked, uint32_t marked_count, uint64_t wait_ns)
+{
+    uint8_t *bits = can_pick(shot) ? bits_new(shot) : NULL;
+    if (!bits)
+        return false;
+    for (uint32_t k = 0, item = 0; k < shot->request->count; k++) {
+        item = k ? leat_sender__item_after(shot->request, item) : leat_sender__item(shot->request, 0);
+        if (leat_bitmap_get(marked, k))
+            leat_bitmap_set(bits, item);
+    }
+    bool made = ship_shot(shot, bits, marked_count, wait_ns);
+    leat_free(bits);
+    return made;
+}
+
+/* All that is not to come again, or, when there are no more tries, all of it. */
+static void settle_items(struct leat_sender__shot *shot, const struct leat_verdict *verdict, bool exhausted)
+{
+    for (uint32_t k = 0, item = 0; k < shot->request->count; k++) {
+        item = k ? leat_sender__item_after(shot->request, item) : leat_sender__item(shot->request, 0);
+        if (!leat_bitmap_get(verdict->again, k)) {
+            bool bad = leat_bitmap_get(verdict->refused, k);
+            leat_sender__settle(shot->shipment, item, 1, bad ? LEAT_DROPPED : LEAT_DELIVERED, LEAT_DROP_REJECTED);
+        } else if (exhausted) {
+            leat_sender__settle(shot->shipment, item, 1, LEAT_DROPPED, LEAT_DROP_RETRY_EXHAUSTED);
+        }
+    }
+}
+
 /* Some again, some refused, the rest delivered. */
 static void retry_items(struct leat_sender__shot *shot, const struct leat_verdict *verdict, uint64_t peer_wait_ns)
 {
     struct leat_sender *sender = sender_of(shot);
-    uint32_t count = shot->request->count, again = 0;
-    uint8_t *bits = can_pick(shot) ? bits_new(shot) : NULL;
+    uint32_t again = 0;
     if (verdict->text[0])
         leat_sender__complain(sender, LEAT_LOG_WARN, "not all was taken", verdict->text);
-    if (!bits) { /* all of it again: what was taken is repeated */
-        leat_sender__shot_retry(shot, peer_wait_ns);
+    for (uint32_t k = 0; k < shot->request->count; k++)
+        again += leat_bitmap_get(verdict->again, k);
+    uint64_t wait = again ? leat_sender__wait(shot, peer_wait_ns) : UINT64_MAX;
+    if (wait != UINT64_MAX && !ship_marked(shot, verdict->again, again, wait)) {
+        leat_sender__shot_again(shot, wait); /* all of it: what was taken is repeated */
         return;
     }
+    leat_ledger__add(&sender->retries, wait != UINT64_MAX);
     bury_refused(shot, verdict);
-    uint32_t item = leat_sender__item(shot->request, 0);
-    for (uint32_t k = 0; k < count; k++) {
-        if (k)
-            item = leat_sender__item_after(shot->request, item);
-        if (leat_bitmap_get(verdict->again, k)) {
-            leat_bitmap_set(bits, item);
-            again++;
-        } else {
-            bool bad = leat_bitmap_get(verdict->refused, k);
-            leat_sender__settle(shot->shipment, item, 1, bad ? LEAT_DROPPED : LEAT_DELIVERED, LEAT_DROP_REJECTED);
-        }
-    }
-    uint64_t wait = again ? leat_sender__wait(shot, peer_wait_ns) : 0;
-    enum leat_drop reason = wait == UINT64_MAX ? LEAT_DROP_RETRY_EXHAUSTED : LEAT_DROP_MEMORY;
-    if (again && wait != UINT64_MAX && ship_shot(shot, bits, again, wait)) {
-        leat_ledger__add(&sender->retries, 1);
-    } else if (again) {
-        for (uint32_t k = 0; k < count; k++)
-            if (leat_bitmap_get(verdict->again, k))
-                settle_k(shot, k, k + 1, LEAT_DROPPED, reason);
-    }
-    leat_free(bits);
+    settle_items(shot, verdict, wait == UINT64_MAX);
     leat_sender__shot_end(shot);
 }
 
 static void encode_again(struct leat_sender__shot *shot)
 {
-    uint32_t count = shot->request->count;
-    if (count && (!can_pick(shot) || !ship_range(shot, 0, count)))
-        leat_sender__shot_retry(shot, 0);
-    else
+    if (shot->request->count == 0)
         leat_sender__shot_end(shot);
+    else if (!can_pick(shot) || !divide(shot, end_of_all))
+        leat_sender__shot_retry(shot, 0);
 }
 
 static void act(struct leat_sender__shot *shot, const struct leat_verdict *verdict, const struct leat_reply *reply)
@@ -339,7 +358,8 @@ static void act(struct leat_sender__shot *shot, const struct leat_verdict *verdi
         encode_again(shot);
         break;
     case LEAT_VERDICT_SPLIT:
-        leat_sender__shot_split(shot, LEAT_DROP_TOO_LARGE, verdict->text);
+        if (!leat_sender__shot_split(shot, LEAT_DROP_TOO_LARGE, verdict->text))
+            leat_sender__shot_retry(shot, 0);
         break;
     case LEAT_VERDICT_DROP:
         refused(shot, verdict);

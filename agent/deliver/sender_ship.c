@@ -7,7 +7,7 @@
 #include "agent/net/coding.h"
 
 #define ENCODE_RETRY_NS 100000000ull
-#define FAILURES_MAX 20u     /* of a shipment, while nothing that ends by itself would make room for it */
+#define FAILURES_MAX 20u     /* to find memory, while nothing that ends by itself would make room */
 #define BUDGET_SHARE_MAX 8u  /* more than one part in so many of all memory is no batch's */
 #define DRAIN_RETRY_NS_MAX 500000000ull
 #define DRAIN_PROBE_NS 1000000000ull
@@ -25,14 +25,15 @@ void leat_sender__complain(struct leat_sender *sender, enum leat_level level, co
 
 /* ---- shipments ---- */
 
-static void go_on(struct leat_sender *sender);
+static void go_on(struct leat_sender *sender, uint64_t key);
 
 static void on_encode_again(struct leat_timer *timer)
 {
     struct leat_sender__shipment *shipment = timer->ctx;
     struct leat_sender *sender = shipment->load->sender;
+    uint64_t key = shipment->order_key;
     leat_sender__shipment_start(shipment);
-    go_on(sender);
+    go_on(sender, key);
 }
 
 struct leat_sender__shipment *leat_sender__shipment_new(struct leat_sender__load *load)
@@ -130,6 +131,17 @@ static bool nothing_to_wait_for(struct leat_sender *sender)
     return used <= behind + budget->hard_bytes - budget->hard_bytes / BUDGET_SHARE_MAX;
 }
 
+/* There was no memory once more. True: no wait helps, or it has waited for others as long as anything may be tried. */
+static bool in_vain(struct leat_sender *sender, struct leat_sender__want *want, bool others_end)
+{
+    uint64_t now = leat_loop_now_ns(sender->loop), max = (uint64_t)sender->conf->retry.max_elapsed_time_ns;
+    if (!want->began_ns || sender->held) /* the time on hold is no time of trying */
+        want->began_ns = now;
+    bool hopes = others_end && (!max || now - want->began_ns < max);
+    want->failures = hopes ? 0 : want->failures + 1;
+    return want->failures >= FAILURES_MAX;
+}
+
 /* There was no memory: when there may be some, or in parts; what has no parts and will find none is given up. */
 static void encode_later(struct leat_sender__shipment *shipment)
 {
@@ -139,12 +151,11 @@ static void encode_later(struct leat_sender__shipment *shipment)
     shots_free(shipment);
     leat_requests_done(&shipment->requests);
     /* Parts may find room where the whole does not, however little others leave. */
-    bool waits = !nothing_to_wait_for(sender) && (!parts || something_ends(sender));
-    shipment->failures = waits ? 0 : shipment->failures + 1;
-    bool often = shipment->failures >= FAILURES_MAX;
-    if (parts && (outgrown || often) && leat_sender__shipment_halve(shipment, ENCODE_RETRY_NS))
+    bool others_end = !nothing_to_wait_for(sender) && (!parts || something_ends(sender));
+    bool vain = in_vain(sender, &shipment->want, others_end);
+    if (parts && (outgrown || vain) && leat_sender__shipment_halve(shipment, ENCODE_RETRY_NS))
         return;
-    if (!parts && often) {
+    if (!parts && vain) {
         leat_sender__complain(sender, LEAT_LOG_ERROR, "data dropped", "encoded it takes more memory than there is");
         shipment_fail(shipment, LEAT_DROP_MEMORY);
         return;
@@ -248,6 +259,14 @@ static struct leat_sender__shot *first_of(struct leat_sender *sender, uint64_t k
     return NULL;
 }
 
+/* The next one of this key, when it is one that only waited for its turn. */
+static void go_next(struct leat_sender *sender, uint64_t key)
+{
+    struct leat_sender__shot *next = first_of(sender, key);
+    if (next && next->state == LEAT_SHOT_READY && !leat_timer_runs(&next->timer))
+        leat_sender__shot_go(next);
+}
+
 void leat_sender__shot_end(struct leat_sender__shot *shot)
 {
     struct leat_sender__shipment *shipment = shot->shipment;
@@ -261,9 +280,8 @@ void leat_sender__shot_end(struct leat_sender__shot *shot)
         leat_timer_start(sender->loop, &sender->probe, sender->hold_probe_ns);
     if (--shipment->shots_open == 0)
         leat_sender__shipment_end(shipment);
-    struct leat_sender__shot *next = key ? first_of(sender, key) : NULL;
-    if (next && next->state == LEAT_SHOT_READY)
-        leat_sender__shot_go(next);
+    if (key)
+        go_next(sender, key);
 }
 
 static bool its_turn(const struct leat_sender__shot *shot)
@@ -292,11 +310,9 @@ static leat_rc compress(struct leat_sender__shot *shot)
 static void compress_later(struct leat_sender__shot *shot)
 {
     struct leat_sender *sender = shot->shipment->load->sender;
-    shot->failures = nothing_to_wait_for(sender) ? shot->failures + 1 : 0;
-    if (shot->failures < FAILURES_MAX)
+    bool vain = in_vain(sender, &shot->want, !nothing_to_wait_for(sender));
+    if (!vain || !leat_sender__shot_split(shot, LEAT_DROP_MEMORY, "compressed it takes more memory than there is"))
         leat_timer_start(sender->loop, &shot->timer, ENCODE_RETRY_NS);
-    else
-        leat_sender__shot_split(shot, LEAT_DROP_MEMORY, "compressed it takes more memory than there is");
 }
 
 void leat_sender__shot_go(struct leat_sender__shot *shot)
@@ -320,9 +336,14 @@ void leat_sender__shot_go(struct leat_sender__shot *shot)
     sender->carrier->ops->send(sender->carrier, &shot->parcel);
 }
 
-/* What stood behind a shipment that waited to be encoded, or was kept in the queue. */
-static void go_on(struct leat_sender *sender)
+/* What stood behind a shipment that waited to be encoded (of its key; 0: of any), or was kept in the queue. */
+static void go_on(struct leat_sender *sender, uint64_t key)
 {
+    leat_loop_defer(sender->loop, &sender->pump);
+    if (key) {
+        go_next(sender, key);
+        return;
+    }
     for (struct leat_list *node = sender->shots.next; sender->keyed && node != &sender->shots;) {
         struct leat_sender__shot *shot = LEAT_CONTAINER(node, struct leat_sender__shot, link);
         node = node->next;
@@ -331,7 +352,6 @@ static void go_on(struct leat_sender *sender)
         leat_sender__shot_go(shot);
         node = sender->shots.next; /* others may have gone with it */
     }
-    leat_loop_defer(sender->loop, &sender->pump);
 }
 
 uint64_t leat_sender__wait(struct leat_sender__shot *shot, uint64_t peer_wait_ns)
@@ -346,11 +366,10 @@ uint64_t leat_sender__wait(struct leat_sender__shot *shot, uint64_t peer_wait_ns
     return sender->draining && wait != UINT64_MAX && wait > DRAIN_RETRY_NS_MAX ? DRAIN_RETRY_NS_MAX : wait;
 }
 
-void leat_sender__shot_retry(struct leat_sender__shot *shot, uint64_t peer_wait_ns)
+void leat_sender__shot_again(struct leat_sender__shot *shot, uint64_t wait_ns)
 {
     struct leat_sender *sender = shot->shipment->load->sender;
-    uint64_t wait = leat_sender__wait(shot, peer_wait_ns);
-    if (wait == UINT64_MAX || sender->abandoned) {
+    if (wait_ns == UINT64_MAX || sender->abandoned) {
         leat_sender__settle_request(shot, 0, sender->abandoned ? LEAT_DROP_SHUTDOWN : LEAT_DROP_RETRY_EXHAUSTED);
         leat_sender__shot_end(shot);
         return;
@@ -358,7 +377,12 @@ void leat_sender__shot_retry(struct leat_sender__shot *shot, uint64_t peer_wait_
     leat_ledger__add(&sender->retries, 1);
     shot->parcel.attempt++;
     shot->state = LEAT_SHOT_BACKOFF;
-    leat_timer_start(sender->loop, &shot->timer, wait);
+    leat_timer_start(sender->loop, &shot->timer, wait_ns);
+}
+
+void leat_sender__shot_retry(struct leat_sender__shot *shot, uint64_t peer_wait_ns)
+{
+    leat_sender__shot_again(shot, leat_sender__wait(shot, peer_wait_ns));
 }
 
 static void on_done(struct leat_parcel *parcel, const struct leat_reply *reply, const struct leat_err *err)
