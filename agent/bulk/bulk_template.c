@@ -30,8 +30,8 @@ static const char *properties_of(enum bulk_mapping mapping)
     static const char model[] =
         "\"@timestamp\":{\"type\":\"date_nanos\"},\"Body\":{\"type\":\"text\"},\"Attributes\":{\"type\":\"object\"}";
     static const char otel[] =
-        "\"@timestamp\":{\"type\":\"date\",\"format\":\"epoch_millis||strict_date_optional_time\"},"
-        "\"observed_timestamp\":{\"type\":\"date\",\"format\":\"epoch_millis||strict_date_optional_time\"},"
+        "\"@timestamp\":{\"type\":\"date_nanos\",\"format\":\"epoch_millis||strict_date_optional_time_nanos\"},"
+        "\"observed_timestamp\":{\"type\":\"date_nanos\",\"format\":\"epoch_millis||strict_date_optional_time_nanos\"},"
         "\"body\":{\"properties\":{\"text\":{\"type\":\"text\"}}},\"attributes\":{\"type\":\"object\"},"
         "\"resource\":{\"type\":\"object\"}";
     static const char ecs[] = "\"@timestamp\":{\"type\":\"date_nanos\"},\"message\":{\"type\":\"text\"}";
