@@ -61,6 +61,12 @@ static bool body_has(const struct leat_reply *reply, const char *words)
     return reply->body.len && memmem(reply->body.at, reply->body.len, words, strlen(words)) != NULL;
 }
 
+/* A view on the table failed. The table has the rows already: in parts, which have other tokens, it would have them again. */
+static bool in_a_view(const struct leat_reply *reply)
+{
+    return body_has(reply, "while pushing to view");
+}
+
 static uint32_t number_at(const uint8_t *at, const uint8_t *end)
 {
     uint32_t n = 0;
@@ -114,15 +120,17 @@ static leat_rc judge_schema(struct clickhouse_state *clickhouse, const struct le
 static leat_rc judge_code(struct clickhouse_state *clickhouse, const struct leat_reply *reply, enum meaning meaning,
                           struct leat_verdict *out)
 {
+    bool whole = in_a_view(reply);
     switch (meaning) {
     case BUSY: /* "Too many partitions for single INSERT block": days apart, which fewer rows are not */
-        out->kind = body_has(reply, "oo many partitions for single INSERT") ? LEAT_VERDICT_SPLIT : LEAT_VERDICT_RETRY;
-        out->slow_down = out->kind == LEAT_VERDICT_RETRY;
+        if (!body_has(reply, "oo many partitions for single INSERT"))
+            return again(out, true);
+        out->kind = whole ? LEAT_VERDICT_DROP : LEAT_VERDICT_SPLIT;
         return LEAT_OK;
     case UNSURE: /* sent again with the same token */
         return again(out, false);
     case SIZE:
-        if (reply->request->count <= SMALL_ROWS)
+        if (whole || reply->request->count <= SMALL_ROWS)
             return again(out, true);
         out->kind = LEAT_VERDICT_SPLIT;
         out->slow_down = true;
@@ -137,7 +145,7 @@ static leat_rc judge_code(struct clickhouse_state *clickhouse, const struct leat
         break;
     }
     out->kind = LEAT_VERDICT_DROP;
-    out->isolate = meaning == ROWS;
+    out->isolate = meaning == ROWS && !whole;
     return LEAT_OK;
 }
 
@@ -166,7 +174,7 @@ static leat_rc judge_failure(struct clickhouse_state *clickhouse, const struct l
         return judge_status(reply, out);
     (void)leat_verdict_drop(out, true, "status %d, code %u: %.*s", reply->status, code, TEXT(reply)); /* for its text */
     out->isolate = false;
-    if (code == TYPE_MISMATCH && clickhouse__gives_way(clickhouse, reply->request, out->text)) {
+    if (code == TYPE_MISMATCH && !in_a_view(reply) && clickhouse__gives_way(clickhouse, reply->request, out->text)) {
         out->kind = LEAT_VERDICT_REENCODE;
         return LEAT_OK;
     }

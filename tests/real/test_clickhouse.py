@@ -532,6 +532,26 @@ def test_a_table_altered_while_we_run(agent, server, mode):
     assert count(url, 'otel.otel_logs') == 11
 
 
+def test_a_view_that_fails(agent, server):
+    """Its table has other columns than it makes. The rows are in the logs' table all the same: once, however many there are."""
+    url = server('clickhouse')['URL']
+    one, port = start(agent, url, ('logs',), async_insert=False)
+    send(port, 'logs', logs('one'))
+    until(lambda: one.total(SENT['logs']) == 1, 30)
+    sql(url, 'CREATE TABLE otel.words (Body Array(String)) ENGINE = MergeTree ORDER BY tuple()')
+    sql(url, "CREATE MATERIALIZED VIEW otel.words_mv TO otel.words AS SELECT splitByChar(' ', Body) AS Body FROM otel.otel_logs")
+    sql(url, 'DROP TABLE otel.words')
+    sql(url, 'CREATE TABLE otel.words (Body UInt64) ENGINE = MergeTree ORDER BY tuple()')
+    send(port, 'logs', logs(*['two %d' % i for i in range(64)]))
+    until(lambda: lost(one) == 64, 20)
+    assert sql(url, 'SELECT count(), uniqExact(Body) FROM otel.otel_logs').split() == ['65', '65']
+    sql(url, 'DROP TABLE otel.words_mv')
+    send(port, 'logs', logs('three'))
+    until(lambda: one.total(SENT['logs']) == 2, 20)
+    one.check_ledger()
+    assert one.stop() == 0
+
+
 @both_formats
 def test_a_batch_whose_rows_are_more_than_memory(agent, server, form):
     """200 KB of a resource before each of 1,000 rows, uncompressed: 200 MB of rows under 64 MiB."""

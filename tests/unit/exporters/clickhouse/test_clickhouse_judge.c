@@ -119,6 +119,27 @@ LEAT_TEST(clickhouse_splits_only_what_is_large)
     EXPECT_EQ(judge(500, "252", "Too many parts (300)", 200).kind, R);
 }
 
+#define IN_A_VIEW "Code: 1. DB::Exception: words: while pushing to view otel.v. (NAME)"
+
+/* Scenario:   a view on the table fails, for its own reasons; the rows are in the table.
+ * Guarantees: they are never taken apart, nor written in another format: with other tokens they would be there again. What
+ * may pass later comes again as it was. */
+LEAT_TEST(clickhouse_takes_nothing_apart_for_a_view)
+{
+    static const char *const codes[] = {"6", "27", "43", "117", "7777"};
+    struct leat_verdict verdict;
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        verdict = judge(400, codes[i], IN_A_VIEW, 5000);
+        EXPECT_EQ(verdict.kind, X);
+        EXPECT(!verdict.isolate);
+    }
+    EXPECT_EQ(judge(500, "241", IN_A_VIEW, 5000).kind, R);
+    EXPECT_EQ(judge(500, "252", IN_A_VIEW " Too many partitions for single INSERT block", 5000).kind, X);
+    EXPECT_EQ(judge(500, "252", IN_A_VIEW " Too many parts", 5000).kind, R);
+    EXPECT_EQ(judge(404, "60", IN_A_VIEW, 5000).kind, X);
+    EXPECT_EQ(judge_as(CLICKHOUSE_SCHEMA_HOLD, 404, "60", IN_A_VIEW, 5000).kind, H);
+}
+
 /* Scenario:   the head of a 200 had left when the INSERT failed.
  * Guarantees: the exception's text is found wherever it stands, and a body without one is a success. */
 LEAT_TEST(clickhouse_finds_an_error_in_a_200)

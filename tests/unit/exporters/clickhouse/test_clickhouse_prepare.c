@@ -382,6 +382,7 @@ LEAT_TEST(clickhouse_gives_way_to_a_server_that_does_not_convert)
     EXPECT_OK(subject_open(&s, LEAT_LOGS));
     struct leat_requests first = encoded(&s), second = encoded(&s);
     EXPECT_EQ(judge(&s, &first.at[0], 500, "60", "gone").kind, LEAT_VERDICT_DROP);
+    EXPECT_EQ(judge(&s, &first.at[0], 500, "53", "words: while pushing to view otel.v").kind, LEAT_VERDICT_DROP);
     EXPECT_EQ(judge(&s, &first.at[0], 500, "53", "Cannot convert").kind, LEAT_VERDICT_REENCODE);
     EXPECT_EQ(judge(&s, &second.at[0], 500, "53", "Cannot convert").kind, LEAT_VERDICT_REENCODE);
     leat_requests_done(&first);
