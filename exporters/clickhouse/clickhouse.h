@@ -6,7 +6,8 @@
  * Threads  as every exporter: one state per signal and shard.
  * Owns     the texts made at open (addresses, statements); pages of rows only while a batch is encoded.
  * Limits   max_request_size of rows, before compression, ends an INSERT; CLICKHOUSE_SETTINGS_MAX settings in an address.
- * Fails    LEAT_ENOMEM: the batch is encoded again later. A table that is not as leat writes it holds the queue.
+ * Fails    LEAT_ENOMEM: the batch is encoded again later. Rows of a table that is not as leat writes it are dropped, or the
+ *          queue is held, as on_schema_error says.
  * Repeats  an INSERT carries a token made of its rows' bytes: the same rows sent again, also after a restart, have the
  *          same one, and a table that keeps tokens stores them once. */
 #pragma once
@@ -175,17 +176,13 @@ leat_rc clickhouse__learn(struct clickhouse_state *clickhouse, enum clickhouse_t
 
 /* ---- rows ---- */
 
-static inline bool clickhouse__is_native(const struct clickhouse_state *clickhouse)
-{
-    return clickhouse->native;
-}
 /* The first column of a new row of a table. */
 static inline struct clickhouse_cursor clickhouse__row(struct clickhouse_state *clickhouse, enum clickhouse_table table)
 {
     struct row_binary *streams = clickhouse->open[table].streams;
-    if (!clickhouse__is_native(clickhouse))
+    if (!clickhouse->native)
         row_binary_row(streams);
-    return (struct clickhouse_cursor){streams, clickhouse__is_native(clickhouse)};
+    return (struct clickhouse_cursor){streams, clickhouse->native};
 }
 
 /* Columns that rows share, in two parts: begin them all, end the first part, begin the second anew, end; then a part goes
@@ -239,7 +236,7 @@ bool clickhouse__measure(const struct clickhouse_state *clickhouse, struct click
 static inline bool clickhouse__is_full(const struct clickhouse_state *clickhouse, struct clickhouse_rows *open,
                                        uint32_t item_bytes)
 {
-    if (!clickhouse__is_native(clickhouse))
+    if (!clickhouse->native)
         return row_binary_bytes(open->streams) >= (uint64_t)clickhouse->conf->request_bytes_max;
     uint64_t most = CLICKHOUSE_ROW_BYTES_MAX(item_bytes) + clickhouse->shared_bytes[0] + clickhouse->shared_bytes[1];
     if (open->room_left > most) {

@@ -86,7 +86,7 @@ static leat_rc put_insert(struct clickhouse_state *clickhouse, enum clickhouse_t
     if (rc == LEAT_OK)
         rc = put_headers(clickhouse, request);
     request->precoded = true;
-    request->tag = CLICKHOUSE_INSERT | (uint32_t)table | (clickhouse__is_native(clickhouse) ? CLICKHOUSE_AS_NATIVE : 0u);
+    request->tag = CLICKHOUSE_INSERT | (uint32_t)table | (clickhouse->native ? CLICKHOUSE_AS_NATIVE : 0u);
     return rc;
 }
 

@@ -21,12 +21,12 @@ leat_rc clickhouse__rows_open(struct clickhouse_state *clickhouse, enum clickhou
     uint32_t count = 0;
     for (const struct clickhouse_column *column = columns; column->name; column++)
         count += column->flags & CLICKHOUSE_MADE ? 0 : streams_of(column->type);
-    open->stream_count = clickhouse__is_native(clickhouse) ? count : 1;
+    open->stream_count = clickhouse->native ? count : 1;
     open->streams = leat_zalloc(open->stream_count, sizeof *open->streams);
     if (!open->streams)
         return LEAT_ENOMEM;
     for (uint32_t i = 0; i < open->stream_count; i++)
-        open->streams[i].column = clickhouse__is_native(clickhouse);
+        open->streams[i].column = clickhouse->native;
     return LEAT_OK;
 }
 
@@ -89,12 +89,12 @@ struct clickhouse_cursor clickhouse__shared_begin(struct clickhouse_state *click
     write_runs(clickhouse, 1);
     for (uint32_t i = 0; i < CLICKHOUSE_SHARED_MAX; i++)
         row_binary_clear(&clickhouse->shared[i]);
-    return (struct clickhouse_cursor){clickhouse->shared, clickhouse__is_native(clickhouse)};
+    return (struct clickhouse_cursor){clickhouse->shared, clickhouse->native};
 }
 
 struct clickhouse_cursor clickhouse__shared_second(struct clickhouse_state *clickhouse)
 {
-    bool native = clickhouse__is_native(clickhouse);
+    bool native = clickhouse->native;
     write_runs(clickhouse, 1);
     for (uint32_t i = clickhouse->shared_middle; native && i < clickhouse->shared_end; i++)
         row_binary_clear(&clickhouse->shared[i]);
@@ -194,7 +194,7 @@ static leat_rc take_block(struct clickhouse_state *clickhouse, enum clickhouse_t
 
 leat_rc clickhouse__rows_take(struct clickhouse_state *clickhouse, enum clickhouse_table table, struct leat_chain *out)
 {
-    if (!clickhouse__is_native(clickhouse))
+    if (!clickhouse->native)
         return row_binary_take(clickhouse->open[table].streams, out);
     write_run(clickhouse, &clickhouse->open[table], 0);
     write_run(clickhouse, &clickhouse->open[table], 1);

@@ -228,7 +228,7 @@ leat_rc clickhouse__insert_url(struct clickhouse_state *clickhouse, enum clickho
         put_name(&sql, schema->columns[i].name);
         comma = ",";
     }
-    leat_strbuf_puts(&sql, clickhouse__is_native(clickhouse) ? ") FORMAT Native" : ") FORMAT RowBinary");
+    leat_strbuf_puts(&sql, clickhouse->native ? ") FORMAT Native" : ") FORMAT RowBinary");
     leat_strbuf_put(&url, clickhouse->target.url.at, clickhouse->target.url.len);
     leat_strbuf_puts(&url, "query=");
     clickhouse__url_encode(&url, sql.failed ? "" : sql.at);

@@ -91,6 +91,8 @@ bool row_binary_grow(struct row_binary *rows, size_t more)
     if (rows->kept)
         return grow_kept(rows, more);
     size_t open = (size_t)(rows->at - rows->row), need = 2 * (open + more);
+    if (rows->column && open + more <= LEAT_SMALL_BYTES_MAX && need > LEAT_SMALL_BYTES_MAX)
+        need = LEAT_SMALL_BYTES_MAX; /* else each column would have a page for itself */
     if (need > UINT32_MAX || seal(rows, &rows->sealed) != LEAT_OK)
         return fail(rows);
     uint8_t *at;

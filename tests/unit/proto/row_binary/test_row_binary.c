@@ -198,3 +198,20 @@ LEAT_TEST_OOM(row_binary_repeats)
     leat_free(text);
     return rc;
 }
+
+/* Scenario:   thirty columns that a run of rows fills with ten kilobytes each.
+ * Guarantees: they share pages: no column takes one for itself before it needs it. */
+LEAT_TEST(row_binary_columns_share_pages)
+{
+    struct row_binary columns[30] = {0}, kept = {.kept = true};
+    row_binary_string(&kept, LEAT_SLICE("shop"));
+    for (int i = 0; i < 30; i++) {
+        columns[i].column = true;
+        row_binary_repeat(&columns[i], &kept, 2000);
+        EXPECT_EQ(row_binary_bytes(&columns[i]), 10000);
+    }
+    EXPECT(leat_pool_blocks_out(leat_pool_here()) <= 6);
+    for (int i = 0; i < 30; i++)
+        row_binary_done(&columns[i]);
+    row_binary_done(&kept);
+}
