@@ -204,12 +204,26 @@ static leat_rc judge_description(struct clickhouse_state *clickhouse, const stru
     return LEAT_OK;
 }
 
+/* No rows are in a description: none is to blame, parts would fare no better. But for the schema's errors the queue waits for
+ * it, as it does when it is prepared. */
+static void judge_no_description(struct leat_verdict *out)
+{
+    if (out->kind == LEAT_VERDICT_SPLIT)
+        out->kind = LEAT_VERDICT_RETRY;
+    if (out->kind == LEAT_VERDICT_DROP && !out->prepare_again)
+        out->kind = LEAT_VERDICT_HOLD;
+    out->isolate = false;
+}
+
 leat_rc clickhouse_judge(void *state, const struct leat_reply *reply, struct leat_verdict *out, struct leat_err *reterr)
 {
     uint32_t code = code_of(reply);
     bool describes = reply->request->tag & CLICKHOUSE_DESCRIBE; /* its body is an answer, which may hold any words */
     (void)reterr;
-    if (reply->status / 100 != 2 || (code && !describes))
-        return judge_failure(state, reply, code, out);
-    return describes ? judge_description(state, reply, out) : leat_verdict_delivered(out, 0);
+    if (reply->status / 100 == 2 && (describes || !code))
+        return describes ? judge_description(state, reply, out) : leat_verdict_delivered(out, 0);
+    leat_rc rc = judge_failure(state, reply, code, out);
+    if (describes)
+        judge_no_description(out);
+    return rc;
 }

@@ -253,6 +253,9 @@ LEAT_TEST(clickhouse_asks_again_before_it_writes_to_a_table_that_was_not_fit)
         EXPECT(!verdict.isolate && verdict.prepare_again);
         EXPECT_STR(verdict.text, "table otel_logs has no column Body (String)");
         EXPECT_EQ(judge(&s, &out.at[0], 503, "202", "busy").kind, LEAT_VERDICT_RETRY);
+        EXPECT_EQ(judge(&s, &out.at[0], 400, "7777", "no word of the table").kind, LEAT_VERDICT_HOLD);
+        EXPECT_EQ(judge(&s, &out.at[0], 400, NULL, "a proxy").kind, LEAT_VERDICT_HOLD);
+        EXPECT_EQ(judge(&s, &out.at[0], 200, NULL, "a proxy").kind, LEAT_VERDICT_HOLD);
         EXPECT(s.state.there[CLICKHOUSE_LOGS].unfit);
         EXPECT_EQ(judge_table(&s, &out.at[0], "EventName", NULL).kind, LEAT_VERDICT_REENCODE);
         leat_requests_done(&out);
