@@ -7,7 +7,7 @@
  *
  *   READY -> OUT -> (judged) DONE | BACKOFF -> READY | HELD -> READY
  *
- * READY waits for its turn or, while its timer runs, for memory to be compressed. A shipment has shots or, while its timer
+ * READY waits for its turn or, while its timer runs, for memory to leave. A shipment has shots or, while its timer
  * runs, waits to be encoded: for memory, or for the time its peer wants. It ends with its last shot, a load with its last
  * shipment; then its queue credit goes back.
  *
@@ -177,6 +177,7 @@ void leat_sender__complain(struct leat_sender *sender, enum leat_level level, co
 bool leat_sender__shipment_halve(struct leat_sender__shipment *shipment, uint64_t apart_ns);
 /* Its halves instead of it; one item is dropped for that reason. False: no memory for halves, it stays as it was. */
 bool leat_sender__shot_split(struct leat_sender__shot *shot, enum leat_drop reason, const char *text);
-/* True: it was encoded before the destination was last prepared; its items are being encoded anew instead. */
+bool leat_sender__shot_outdated(const struct leat_sender__shot *shot); /* encoded before the last preparation */
+/* Its items are encoded anew instead of it. False: no memory for that, it stays as it was. */
 bool leat_sender__shot_renew(struct leat_sender__shot *shot);
 void leat_sender__judge(struct leat_sender__shot *shot, const struct leat_reply *reply);

@@ -170,10 +170,14 @@ bool leat_sender__shipment_halve(struct leat_sender__shipment *shipment, uint64_
     return true;
 }
 
+bool leat_sender__shot_outdated(const struct leat_sender__shot *shot)
+{
+    return shot->preparations != sender_of(shot)->preparations && shot->request->count && can_pick(shot);
+}
+
 bool leat_sender__shot_renew(struct leat_sender__shot *shot)
 {
-    bool outdated = shot->preparations != sender_of(shot)->preparations;
-    return outdated && can_pick(shot) && divide(shot, end_of_all);
+    return divide(shot, end_of_all) != 0;
 }
 
 /* ---- one verdict each ---- */

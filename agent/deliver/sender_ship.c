@@ -318,8 +318,13 @@ static void compress_later(struct leat_sender__shot *shot)
 void leat_sender__shot_go(struct leat_sender__shot *shot)
 {
     struct leat_sender *sender = shot->shipment->load->sender;
-    if (shot->state != LEAT_SHOT_READY || !its_turn(shot) || leat_sender__shot_renew(shot))
+    if (shot->state != LEAT_SHOT_READY || !its_turn(shot))
         return;
+    if (leat_sender__shot_outdated(shot)) {
+        if (!leat_sender__shot_renew(shot))
+            leat_timer_start(sender->loop, &shot->timer, ENCODE_RETRY_NS);
+        return;
+    }
     if (compress(shot) != LEAT_OK) {
         compress_later(shot);
         return;
