@@ -51,8 +51,8 @@ struct leat_sender__load {
 
 /* Memory that was not there when it was needed. Zeroed: it never happened. */
 struct leat_sender__want {
-    uint32_t failures; /* one after the other, while no end of others' would make room */
-    uint64_t began_ns;
+    uint32_t failures; /* in a row, while there was nobody whose end would make room */
+    uint64_t began_ns; /* the first time; later by the time on hold */
 };
 
 enum leat_sender__state { LEAT_SHOT_READY, LEAT_SHOT_OUT, LEAT_SHOT_BACKOFF, LEAT_SHOT_HELD, LEAT_SHOT_DONE };

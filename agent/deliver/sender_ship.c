@@ -131,7 +131,8 @@ static bool nothing_to_wait_for(struct leat_sender *sender)
     return used <= behind + budget->hard_bytes - budget->hard_bytes / BUDGET_SHARE_MAX;
 }
 
-/* There was no memory once more. True: no wait helps, or it has waited for others as long as anything may be tried. */
+/* There was no memory once more; `others_end`: some comes back when others end. True: no wait has helped, or it was as long
+ * as anything is tried. */
 static bool in_vain(struct leat_sender *sender, struct leat_sender__want *want, bool others_end)
 {
     uint64_t now = leat_loop_now_ns(sender->loop), max = (uint64_t)sender->conf->retry.max_elapsed_time_ns;

@@ -388,6 +388,19 @@ static void large(struct kit_carrier *carrier, const struct leat_parcel *parcel,
         *step = (struct kit_step){.kind = KIT_REPLY, .status = 413};
 }
 
+/* Scenario: of items that cannot be picked one is refused, none is to come again. Guarantees: nothing is sent twice. */
+LEAT_TEST(what_is_not_to_come_again_does_not)
+{
+    struct rig *rig = opened();
+    SCRIPT(rig, {.kind = KIT_REPLY, .status = 207, .body = "drdd"});
+    EXPECT_OK(rig_put_batch(rig, toy_batch(&toy_form_plain, 0, 4, 8)));
+    EXPECT(rig_settle(rig, 100 * RIG_S));
+    EXPECT_EQ(rig->carrier.sent_count, 1);
+    EXPECT_EQ(rig_delivered(rig), 3);
+    EXPECT_EQ(rig_dropped(rig, LEAT_DROP_REJECTED), 1);
+    rig_close(rig);
+}
+
 /* Scenario: a peer that takes n items at most. Guarantees: halves until they pass; at none, dropped{too_large} one by
  * one. */
 LEAT_TEST(too_large_is_split)
