@@ -209,6 +209,58 @@ LEAT_TEST(clickhouse_formats_agree_by_chance)
         }
 }
 
+/* ---- once ---- */
+
+static const char *token_of(const struct leat_request *request)
+{
+    return strstr(request->url, "insert_deduplication_token=");
+}
+
+/* The items of one request by themselves, as after a hold. */
+static void expect_its_token(struct subject *s, const struct leat_batch *batch, const struct leat_request *request)
+{
+    struct leat_batch some = {.signal = batch->signal, .form = batch->form, .item_count = request->count};
+    struct leat_requests out = {0};
+    uint8_t *bits = leat_zalloc(batch->item_count / 8 + 1, 1);
+    EXPECT(bits != NULL);
+    mark_items(request, batch->item_count, bits);
+    EXPECT_OK(batch->form->pick(batch->signal, &batch->payload, bits, &some.payload, NULL));
+    EXPECT_OK(clickhouse_encode(&s->state, &some, &out, NULL));
+    EXPECT_EQ(out.count, 1);
+    EXPECT_EQ(out.at[0].count, request->count);
+    EXPECT_STR(token_of(&out.at[0]), token_of(request));
+    leat_requests_done(&out);
+    leat_chain_done(&some.payload);
+    leat_free(bits);
+}
+
+/* Scenario:   each INSERT of batches by chance is made anew of its own items, as the sender does after a hold.
+ * Guarantees: it is the same INSERT, with the same token, in both formats: it is stored once. */
+LEAT_TEST(clickhouse_makes_the_same_insert_of_the_same_items)
+{
+    for (uint32_t seed = 1; seed <= 20; seed++)
+        for (int signal = LEAT_METRICS; signal <= LEAT_TRACES; signal++)
+            for (int format = CLICKHOUSE_NATIVE; format <= CLICKHOUSE_ROW_BINARY; format++) {
+                struct leat_strbuf json = {0};
+                struct leat_batch batch;
+                struct leat_requests out = {0};
+                struct subject s;
+                subject_defaults(&s);
+                s.conf.format = format;
+                s.conf.request_bytes_max = 1500;
+                put_batch(&json, (enum leat_signal)signal, seed);
+                EXPECT_OK(batch_of((enum leat_signal)signal, json.at, &batch));
+                EXPECT_OK(subject_open(&s, (enum leat_signal)signal));
+                EXPECT_OK(clickhouse_encode(&s.state, &batch, &out, NULL));
+                for (uint32_t i = 0; i < out.count; i++)
+                    expect_its_token(&s, &batch, &out.at[i]);
+                leat_requests_done(&out);
+                leat_chain_done(&batch.payload);
+                leat_strbuf_done(&json);
+                clickhouse_close(&s.state);
+            }
+}
+
 /* ---- INSERTs end in time ---- */
 
 /* Scenario:   items that are many times their size as columns: exemplars, quantiles and links of nothing.
