@@ -110,24 +110,25 @@ static bool something_ends(struct leat_sender *sender)
     return false;
 }
 
-/* What this sender has in memory that may have to wait for what finds none. */
-static uint64_t bytes_behind(struct leat_sender *sender)
+/* What this sender has in memory that may have to wait for what finds none. The queue may come to move when a request ends:
+ * what has parts is cut all the same, nothing is lost by it. */
+static uint64_t bytes_behind(struct leat_sender *sender, bool parts)
 {
     uint64_t bytes = sender->queued_bytes;
     if (something_ends(sender))
-        return bytes;
+        return parts ? bytes : 0;
     LEAT_LIST_EACH (node, &sender->shots)
         bytes += LEAT_CONTAINER(node, struct leat_sender__shot, link)->request->body.bytes;
     return bytes + sender->out_bytes;
 }
 
 /* A large part of all memory is free, or would be without what waits behind: others' end would not help. */
-static bool nothing_to_wait_for(struct leat_sender *sender)
+static bool nothing_to_wait_for(struct leat_sender *sender, bool parts)
 {
     const struct leat_budget *budget = leat_pool_budget(leat_pool_here());
     if (!budget || !budget->hard_bytes)
         return true;
-    uint64_t used = __atomic_load_n(&budget->used_bytes, __ATOMIC_RELAXED), behind = bytes_behind(sender);
+    uint64_t used = __atomic_load_n(&budget->used_bytes, __ATOMIC_RELAXED), behind = bytes_behind(sender, parts);
     return used <= behind + budget->hard_bytes - budget->hard_bytes / BUDGET_SHARE_MAX;
 }
 
@@ -152,7 +153,7 @@ static void encode_later(struct leat_sender__shipment *shipment)
     shots_free(shipment);
     leat_requests_done(&shipment->requests);
     /* Parts may find room where the whole does not, however little others leave. */
-    bool others_end = !nothing_to_wait_for(sender) && (!parts || something_ends(sender));
+    bool others_end = !nothing_to_wait_for(sender, parts) && (!parts || something_ends(sender));
     bool vain = in_vain(sender, &shipment->want, others_end);
     if (parts && (outgrown || vain) && leat_sender__shipment_halve(shipment, ENCODE_RETRY_NS))
         return;
@@ -311,7 +312,8 @@ static leat_rc compress(struct leat_sender__shot *shot)
 static void compress_later(struct leat_sender__shot *shot)
 {
     struct leat_sender *sender = shot->shipment->load->sender;
-    bool vain = in_vain(sender, &shot->want, !nothing_to_wait_for(sender));
+    bool parts = shot->request->count > 1 && shot->shipment->batch.form->pick;
+    bool vain = in_vain(sender, &shot->want, !nothing_to_wait_for(sender, parts));
     if (!vain || !leat_sender__shot_split(shot, LEAT_DROP_MEMORY, "compressed it takes more memory than there is"))
         leat_timer_start(sender->loop, &shot->timer, ENCODE_RETRY_NS);
 }

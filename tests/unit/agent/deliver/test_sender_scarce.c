@@ -256,3 +256,41 @@ LEAT_TEST(an_item_does_not_wait_for_ever)
     leat_pool_bind(before);
     leat_pool_close(pool);
 }
+
+/* ---- memory that requests under way hold ---- */
+
+static leat_rc encode_first_in_room(void *state, const struct leat_batch *batch, struct leat_requests *out,
+                                    struct leat_err *reterr)
+{
+    const struct leat_budget *budget = leat_pool_budget(leat_pool_here());
+    fits = budget->used_bytes < budget->hard_bytes / 2;
+    return encode_first_never(state, batch, out, reterr);
+}
+
+/* Scenario:   all memory is held by slow requests and by the queue; one item finds none until the requests are answered.
+ * Guarantees: it waits for that, and is delivered. */
+LEAT_TEST(an_item_waits_for_what_is_under_way)
+{
+    struct leat_budget budget = {.hard_bytes = 16ull * LEAT_PAGE_BYTES};
+    struct leat_pool *pool, *before = leat_pool_here();
+    EXPECT_OK(leat_pool_open(&budget, &pool));
+    leat_pool_bind(pool);
+    struct rig *rig = rig_new();
+    struct leat_codec codec = toy = kit_codec(&rig->codec);
+    codec.encode = encode_first_in_room;
+    rig->foreign = &codec;
+    EXPECT_OK(rig_open(rig));
+    rig->next_id = 1;
+    EXPECT_OK(rig_put(rig, 1, 8));
+    EXPECT(rig_settle(rig, RIG_S)); /* there are no order keys, then: what waits for memory stops nobody */
+    rig->carrier.otherwise.delay_ns = 5 * RIG_S;
+    rig->next_id = 0;
+    for (uint32_t i = 0; i < 16; i++)
+        EXPECT_OK(rig_put(rig, i ? 500 : 1, 250));
+    EXPECT(rig_settle(rig, 60 * RIG_S));
+    EXPECT_EQ(rig_dropped(rig, LEAT_DROP_MEMORY), 0);
+    rig_close(rig);
+    EXPECT_EQ(leat_pool_blocks_out(pool), 0);
+    leat_pool_bind(before);
+    leat_pool_close(pool);
+}
