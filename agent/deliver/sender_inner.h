@@ -50,6 +50,7 @@ struct leat_sender__load {
 };
 
 /* Memory that was not there when it was needed. Zeroed: it never happened. */
+#define LEAT_SENDER__SHARE_MAX 8u /* more than one part in so many of all memory is no batch's */
 struct leat_sender__want {
     uint32_t failures; /* in a row, while there was nobody whose end would make room */
     uint64_t began_ns; /* the first time; later by the time on hold */
@@ -170,6 +171,10 @@ void leat_sender__shot_retry(struct leat_sender__shot *shot, uint64_t peer_wait_
 void leat_sender__shot_hold(struct leat_sender__shot *shot);
 void leat_sender__release_held(struct leat_sender *sender);
 void leat_sender__complain(struct leat_sender *sender, enum leat_level level, const char *what, const char *text);
+
+/* sender_want.c */
+/* There was no memory once more for what has `parts` or not. True: no wait has helped, or it was as long as anything is tried. */
+bool leat_sender__in_vain(struct leat_sender *sender, struct leat_sender__want *want, bool parts);
 
 /* sender_judge.c */
 /* Two shipments instead of one of two items at least that has no requests and can be picked from, the second later.

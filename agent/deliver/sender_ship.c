@@ -7,8 +7,6 @@
 #include "agent/net/coding.h"
 
 #define ENCODE_RETRY_NS 100000000ull
-#define FAILURES_MAX 20u     /* to find memory, while nothing that ends by itself would make room */
-#define BUDGET_SHARE_MAX 8u  /* more than one part in so many of all memory is no batch's */
 #define DRAIN_RETRY_NS_MAX 500000000ull
 #define DRAIN_PROBE_NS 1000000000ull
 
@@ -98,50 +96,7 @@ static bool outgrows_memory(const struct leat_requests *requests)
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < requests->count; i++)
         bytes += requests->at[i].body.bytes;
-    return budget && budget->hard_bytes && bytes > budget->hard_bytes / BUDGET_SHARE_MAX;
-}
-
-/* A request is on its way, or will be by itself: when it ends, memory comes back. */
-static bool something_ends(struct leat_sender *sender)
-{
-    LEAT_LIST_EACH (node, &sender->shots)
-        if (LEAT_CONTAINER(node, struct leat_sender__shot, link)->state != LEAT_SHOT_READY)
-            return true;
-    return false;
-}
-
-/* What this sender has in memory that may have to wait for what finds none. The queue may come to move when a request ends:
- * what has parts is cut all the same, nothing is lost by it. */
-static uint64_t bytes_behind(struct leat_sender *sender, bool parts)
-{
-    uint64_t bytes = sender->queued_bytes;
-    if (something_ends(sender))
-        return parts ? bytes : 0;
-    LEAT_LIST_EACH (node, &sender->shots)
-        bytes += LEAT_CONTAINER(node, struct leat_sender__shot, link)->request->body.bytes;
-    return bytes + sender->out_bytes;
-}
-
-/* A large part of all memory is free, or would be without what waits behind: others' end would not help. */
-static bool nothing_to_wait_for(struct leat_sender *sender, bool parts)
-{
-    const struct leat_budget *budget = leat_pool_budget(leat_pool_here());
-    if (!budget || !budget->hard_bytes)
-        return true;
-    uint64_t used = __atomic_load_n(&budget->used_bytes, __ATOMIC_RELAXED), behind = bytes_behind(sender, parts);
-    return used <= behind + budget->hard_bytes - budget->hard_bytes / BUDGET_SHARE_MAX;
-}
-
-/* There was no memory once more; `others_end`: some comes back when others end. True: no wait has helped, or it was as long
- * as anything is tried. */
-static bool in_vain(struct leat_sender *sender, struct leat_sender__want *want, bool others_end)
-{
-    uint64_t now = leat_loop_now_ns(sender->loop), max = (uint64_t)sender->conf->retry.max_elapsed_time_ns;
-    if (!want->began_ns || sender->held) /* the time on hold is no time of trying */
-        want->began_ns = now;
-    bool hopes = others_end && (!max || now - want->began_ns < max);
-    want->failures = hopes ? 0 : want->failures + 1;
-    return want->failures >= FAILURES_MAX;
+    return budget && budget->hard_bytes && bytes > budget->hard_bytes / LEAT_SENDER__SHARE_MAX;
 }
 
 /* There was no memory: when there may be some, or in parts; what has no parts and will find none is given up. */
@@ -152,9 +107,7 @@ static void encode_later(struct leat_sender__shipment *shipment)
     bool outgrown = outgrows_memory(&shipment->requests);
     shots_free(shipment);
     leat_requests_done(&shipment->requests);
-    /* Parts may find room where the whole does not, however little others leave. */
-    bool others_end = !nothing_to_wait_for(sender, parts) && (!parts || something_ends(sender));
-    bool vain = in_vain(sender, &shipment->want, others_end);
+    bool vain = leat_sender__in_vain(sender, &shipment->want, parts);
     if (parts && (outgrown || vain) && leat_sender__shipment_halve(shipment, ENCODE_RETRY_NS))
         return;
     if (!parts && vain) {
@@ -313,7 +266,7 @@ static void compress_later(struct leat_sender__shot *shot)
 {
     struct leat_sender *sender = shot->shipment->load->sender;
     bool parts = shot->request->count > 1 && shot->shipment->batch.form->pick;
-    bool vain = in_vain(sender, &shot->want, !nothing_to_wait_for(sender, parts));
+    bool vain = leat_sender__in_vain(sender, &shot->want, parts);
     if (!vain || !leat_sender__shot_split(shot, LEAT_DROP_MEMORY, "compressed it takes more memory than there is"))
         leat_timer_start(sender->loop, &shot->timer, ENCODE_RETRY_NS);
 }
