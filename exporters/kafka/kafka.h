@@ -7,7 +7,7 @@
  * Threads  one producer per signal and shard. librdkafka's threads only post a wake-up (loop/handoff); reports are read on
  *          the shard's own thread, so that blocks are released where they were made.
  * Owns     values are not copied: librdkafka points into the request's body until its report has come.
- * Limits   producer::max_message_bytes, producer::max_buffered_messages; what is under way is bounded by num_consumers.
+ * Limits   producer::max_message_bytes; in the client producer::max_buffered_messages and _bytes, of num_consumers requests.
  * Fails    by the table in kafka_judge.c. After a fatal error the producer is made anew; nothing of it is lost. */
 #pragma once
 #include <librdkafka/rdkafka.h>
@@ -43,7 +43,8 @@ struct kafka_conf {
     struct leat_map record_headers;
     const char *batch_id_header;
     struct {
-        int64_t max_message_bytes, required_acks, level, flush_max_messages, linger_ns, max_buffered_messages;
+        int64_t max_message_bytes, required_acks, level, flush_max_messages, linger_ns, max_buffered_messages,
+            max_buffered_bytes;
         int compression;
         bool auto_topic_creation, idempotent;
     } producer;

@@ -28,6 +28,7 @@ static inline void bench_init(struct bench *bench, const char *brokers)
     bench->own.producer.required_acks = bench->own.producer.level = -1;
     bench->own.producer.flush_max_messages = 10000;
     bench->own.producer.max_buffered_messages = 100000;
+    bench->own.producer.max_buffered_bytes = 4000000;
     bench->own.producer.linger_ns = 1000000;
     bench->own.producer.auto_topic_creation = bench->own.producer.idempotent = true;
     bench->deliver = (struct leat_deliver_conf){.timeout_ns = 5000000000, .retry = {.enabled = true, .max_elapsed_time_ns = 60000000000}};

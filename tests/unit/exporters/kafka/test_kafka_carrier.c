@@ -275,6 +275,28 @@ LEAT_TEST(kafka_waits_for_room_and_goes_round)
     rig_close(rig);
 }
 
+static void trickle(struct kafka_conf *own)
+{
+    own->producer.max_message_bytes = 2000;
+    own->producer.max_buffered_bytes = 1;
+}
+
+/* Scenario:   a slow broker, requests that are cut small, and room for one byte in the client.
+ * Guarantees: the client has one request at a time, all the same all arrive; what waits does so before it. */
+LEAT_TEST(kafka_keeps_out_of_the_client_what_would_wait_there)
+{
+    const uint64_t round_trip_ms = 50;
+    struct rig *rig = rig_open(trickle, LEAT_LOGS, 4);
+    EXPECT_EQ(rd_kafka_mock_broker_set_rtt(rig->cluster, 1, (int)round_trip_ms), 0);
+    uint64_t began = leat_loop_now_ns(rig->loop);
+    send_all(rig, &(struct recipe){.records = 32, .body_len = 500});
+    EXPECT(rig->requests.count > 6);
+    run(rig, 30);
+    expect_status(rig, 0);
+    EXPECT(leat_loop_now_ns(rig->loop) - began >= rig->requests.count * round_trip_ms * 1000000);
+    rig_close(rig);
+}
+
 static struct headers_seen {
     char static_value[32], id[64];
 } headers_seen;
