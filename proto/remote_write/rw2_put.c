@@ -6,7 +6,6 @@
 #include "proto/remote_write/rw_snappy.h"
 
 #define ENTRY_BYTES 128u /* of an entry beside its label numbers, exemplars and histogram */
-#define RW2_BEFORE_LABELS 3 /* numbers: type, help, unit */
 
 void rw2_init(struct rw2 *rw, const struct rw_outgoing *outgoing, uint32_t slots_max)
 {
@@ -229,9 +228,9 @@ static void put_exemplar(struct rw2 *rw, const struct leat_prom_exemplar *exempl
     pb_buf_close(buf, opened);
 }
 
-static uint8_t *put_metadata(struct rw2 *rw, uint8_t *at, const uint8_t *numbers)
+static uint8_t *put_metadata(struct rw2 *rw, uint8_t *at, uint32_t type, uint32_t help_symbol, uint32_t unit_symbol)
 {
-    uint32_t type = next_number(&numbers), help = number_of(rw, next_number(&numbers)), unit = number_of(rw, next_number(&numbers));
+    uint32_t help = number_of(rw, help_symbol), unit = number_of(rw, unit_symbol);
     if (!type && !help && !unit)
         return at;
     *at++ = PB_TAG(5, PB_LEN);
@@ -252,11 +251,8 @@ static uint8_t *put_metadata(struct rw2 *rw, uint8_t *at, const uint8_t *numbers
     return at;
 }
 
-static uint8_t *put_labels(struct rw2 *rw, uint8_t *at, const struct rw2_known *known)
+static uint8_t *put_labels(struct rw2 *rw, uint8_t *at, const uint8_t *next, const uint8_t *end)
 {
-    const uint8_t *next = known->numbers, *end = known->numbers + known->bytes;
-    for (int i = 0; i < RW2_BEFORE_LABELS; i++)
-        (void)next_number(&next);
     *at++ = PB_TAG(1, PB_LEN);
     uint8_t *from = ++at;
     while (next < end)
@@ -272,12 +268,14 @@ bool rw2_put(struct rw2 *rw, const struct leat_prom_sample *sample)
     if (!known || !pb_buf_room(&rw->series, ENTRY_BYTES + 5ull * known->bytes + histogram))
         return false;
     int64_t start_ms = extra && extra->start_ms > 0 && extra->start_ms <= sample->time_ms ? extra->start_ms : 0;
+    const uint8_t *next = known->numbers;
+    uint32_t type = next_number(&next), help = next_number(&next), unit = next_number(&next);
     uint8_t *at = rw->series.at + rw->series.len;
     *at++ = PB_TAG(5, PB_LEN);
     uint8_t *from = ++at;
-    at = put_labels(rw, at, known);
+    at = put_labels(rw, at, next, known->numbers + known->bytes);
     at = histogram ? put_histogram(at, sample, start_ms) : put_sample(at, sample, start_ms);
-    at = put_metadata(rw, at, known->numbers);
+    at = put_metadata(rw, at, type, help, unit);
     rw->samples++;
     if (!extra || !extra->exemplar_count) {
         rw->series.len = (size_t)(put_len(from, at) - rw->series.at);
