@@ -77,7 +77,7 @@ extern const struct leat_field kafka_fields[];
     X(DISCONNECTS, "kafka_disconnects_total", "connections lost")                                                      \
     X(BROKERS_UP, "kafka_brokers_up", "brokers connected now")                                                         \
     X(RTT, "kafka_broker_rtt_microseconds", "the slowest broker's mean round trip")                                    \
-    X(QUEUE_FULL, "kafka_queue_full_total", "times the client took no more records")                                   \
+    X(QUEUE_FULL, "kafka_queue_full_total", "times records waited before the client: it had max_buffered_messages or _bytes")                                   \
     X(PRODUCERS, "kafka_producers_total", "producers made; more than one a shard: after fatal errors")                 \
     X(GATHERED, "kafka_gathered_total", "values that lay in pieces and were copied together")                          \
     X(TOPICS_OVER, "kafka_topics_over_limit_total", "topics named by the data and not used: max_topics are in use")

@@ -476,6 +476,8 @@ static void carrier_send(struct leat_carrier *base, struct leat_parcel *parcel)
         kafka__count(carrier->kafka, KAFKA_COUNT_GATHERED, 1);
     parcel->carried = shot;
     leat_list_push(&carrier->waiting, &shot->link);
+    if (!has_room(carrier))
+        kafka__count(carrier->kafka, KAFKA_COUNT_QUEUE_FULL, 1);
     produce_waiting(carrier);
 }
 

@@ -294,6 +294,7 @@ LEAT_TEST(kafka_keeps_out_of_the_client_what_would_wait_there)
     run(rig, 30);
     expect_status(rig, 0);
     EXPECT(leat_loop_now_ns(rig->loop) - began >= rig->requests.count * round_trip_ms * 1000000);
+    EXPECT_EQ(rig->bench.counts[KAFKA_COUNT_QUEUE_FULL], rig->requests.count - 1);
     rig_close(rig);
 }
 
