@@ -27,6 +27,7 @@ const struct leat_counter_def prometheus__counters[] = {
     [PROMETHEUS_DUPLICATE] = {"prometheus_samples_left_out_total", "reason=\"duplicate\"", "samples of pages that were not taken"},
     [PROMETHEUS_OUT_OF_ORDER] = {"prometheus_samples_left_out_total", "reason=\"out_of_order\"", "samples of pages that were not taken"},
     [PROMETHEUS_OUT_OF_BOUNDS] = {"prometheus_samples_left_out_total", "reason=\"out_of_bounds\"", "samples of pages that were not taken"},
+    [PROMETHEUS_EXEMPLAR_UNFIT] = {"prometheus_exemplars_left_out_total", "", "exemplars nobody takes: over 128 characters, an absurd time, a bad label"},
     [PROMETHEUS_STALE] = {"prometheus_stale_markers_total", "", "series that were marked as ended"},
     [PROMETHEUS_SERIES_ADDED] = {"prometheus_series_added_total", "", "series new to their target"},
     [PROMETHEUS_SERIES_REMOVED] = {"prometheus_series_removed_total", "", "series forgotten"},

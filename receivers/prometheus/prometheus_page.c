@@ -328,6 +328,7 @@ static leat_rc with_exemplar(struct prometheus_scrape *scrape, const struct prom
     if (!prometheus__exemplar_labels(scrape, scrape->labels.at, scrape->labels.count, sample))
         return LEAT_RAISE(reterr, LEAT_ENOMEM, 0, "exemplar: out of memory");
     sample->has_exemplar &= !line->exemplar_has_time || line->exemplar_time_ms != PROM_TIME_ABSURD;
+    leat_host_count(scrape->target->job->state->host, PROMETHEUS_EXEMPLAR_UNFIT, !sample->has_exemplar);
     return LEAT_OK;
 }
 

@@ -142,6 +142,7 @@ static leat_rc exemplar_of(struct proto_page *page, struct leat_slice message, s
     if (!prometheus__exemplar_labels(page->scrape, labels, page->one.label_count, sample))
         return LEAT_ENOMEM;
     sample->has_exemplar &= !page->one.unfit;
+    leat_host_count(page->scrape->target->job->state->host, PROMETHEUS_EXEMPLAR_UNFIT, !sample->has_exemplar);
     return LEAT_OK;
 }
 

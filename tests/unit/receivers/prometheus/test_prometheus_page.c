@@ -132,6 +132,7 @@ LEAT_TEST(absurd_times_cost_what_they_stand_at)
               "a_total{x=2} 1 @1000\n");
     EXPECT_EQ(rig->counts[PROMETHEUS_OUT_OF_BOUNDS], 2);
     EXPECT_EQ(rig->counts[PROMETHEUS_SERIES_ADDED], 1); /* what is left out is not added */
+    EXPECT_EQ(rig->counts[PROMETHEUS_EXEMPLAR_UNFIT], 1);
     page_fails(rig, 2000, OPEN, "a 1 # {b=c} 1 1e300\n# EOF\n", LEAT_EPARSE);
     rig_close(rig);
 }
@@ -149,6 +150,7 @@ LEAT_TEST(exemplars_that_no_one_takes_are_left_out)
               "a_total{x=\"4\"} 4 # {t=\"1\",t=\"2\"} 1\na_total{x=\"5\"} 5 # {} 1\na_total{x=\"6\"} 6 # {} 1\n# EOF\n",
               "a_total{x=1} 1 @1000 exemplar=1@1000/135\na_total{x=2} 2 @1000\na_total{x=3} 3 @1000 exemplar=1@1000/146\n"
               "a_total{x=4} 4 @1000 exemplar=1@1000/8\na_total{x=5} 5 @1000 exemplar=1@1000/0\na_total{x=6} 6 @1000 exemplar=1@1000/0\n");
+    EXPECT_EQ(rig->counts[PROMETHEUS_EXEMPLAR_UNFIT], 1);
     rig_close(rig);
 }
 
