@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """TLS and mTLS with the real Collector on both sides, over gRPC and HTTP: what arrives equals what was sent, and who has no certificate gets nowhere."""
 import os
-import socket
 import socketserver
 import ssl
 import subprocess
@@ -9,7 +8,7 @@ import threading
 import urllib.request
 
 import pytest
-from leatkit import SIGNALS, otlp_in, pipeline, until
+from leatkit import SIGNALS, otlp_in, pipeline, tunnel, until
 from test_otelcol import SENDER, compare, rich_count, send
 
 LAST = '''
@@ -141,19 +140,7 @@ class Tunnel(socketserver.ThreadingTCPServer):
             while self.rfile.readline().strip():
                 pass
             self.server.asked.append((method, target))
-            with socket.create_connection(('127.0.0.1', int(target.rsplit(':', 1)[1]))) as far:
-                self.wfile.write(b'HTTP/1.1 200 OK\r\n\r\n')
-                threading.Thread(target=relay, args=(far, self.connection), daemon=True).start()
-                relay(self.connection, far)
-
-
-def relay(one, other):
-    try:
-        while data := one.recv(65536):
-            other.sendall(data)
-        other.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
+            tunnel(self.connection, target)
 
 
 @pytest.mark.parametrize('kind', ['otlp_grpc', 'otlp_http'])

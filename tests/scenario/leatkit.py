@@ -262,6 +262,23 @@ def post(port, path, body, content_type='application/x-protobuf', **headers):
         connection.close()
 
 
+def relay(one, other):
+    try:
+        while data := one.recv(65536):
+            other.sendall(data)
+        other.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+def tunnel(connection, authority):
+    """What a proxy does with CONNECT, all names being this machine's."""
+    with socket.create_connection(('127.0.0.1', int(authority.rsplit(':', 1)[1]))) as far:
+        connection.sendall(b'HTTP/1.1 200 OK\r\n\r\n')
+        threading.Thread(target=relay, args=(far, connection), daemon=True).start()
+        relay(connection, far)
+
+
 def raw(port, data, seconds=5):
     """Bytes to a port and all that comes back until the other side closes or the time is over."""
     with socket.create_connection(('127.0.0.1', port)) as s:

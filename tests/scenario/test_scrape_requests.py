@@ -2,14 +2,13 @@
 """What a scrape asks for and how it gets there: credentials, headers, parameters, redirects, proxies, TLS, and a list of targets told by HTTP."""
 import base64
 import json
-import socket
 import ssl
 import threading
 from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from leatkit import otlp_out, until
+from leatkit import otlp_out, tunnel, until
 from test_tls import Authority
 
 
@@ -35,10 +34,7 @@ class Target:
 
             def do_CONNECT(self):
                 target.asked['CONNECT ' + self.path].append(self.headers)
-                with socket.create_connection(('127.0.0.1', int(self.path.rsplit(':', 1)[1]))) as far:
-                    self.wfile.write(b'HTTP/1.1 200 OK\r\n\r\n')
-                    threading.Thread(target=relay, args=(far, self.connection), daemon=True).start()
-                    relay(self.connection, far)
+                tunnel(self.connection, self.path)
                 self.close_connection = True
 
             def log_message(self, *args):
@@ -54,15 +50,6 @@ class Target:
 
     def last(self, path):
         return self.asked[path][-1]
-
-
-def relay(one, other):
-    try:
-        while data := one.recv(65536):
-            other.sendall(data)
-        other.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
 
 
 @pytest.fixture
