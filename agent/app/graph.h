@@ -38,7 +38,7 @@ struct leat_graph *leat_graph_free(struct leat_graph *graph); /* always NULL; dr
 
 uint64_t leat_graph_dropped(const struct leat_graph *graph); /* items, for any reason but `filtered` */
 bool leat_graph_balances(const struct leat_graph *graph);    /* every ledger, when no shard is at work */
-/* What every instance says of itself, shard by shard; `dumped` on shard 0, soon. LEAT_AGAIN: one is under way. */
+/* What every instance says of itself, shard by shard; `dumped` on shard 0, soon, which may take the text. LEAT_AGAIN: one is under way. */
 leat_rc leat_graph_dump(struct leat_graph *graph, void (*dumped)(void *ctx, struct leat_strbuf *text),
                         void *ctx) LEAT_MUST_CHECK;
 void leat_graph_dump_forget(struct leat_graph *graph); /* who asked is gone: nobody is called */
